@@ -1,0 +1,51 @@
+// A team of OpenMP threads that executes one function per step, with a barrier of its own
+// that spins briefly and then sleeps. One team serves one caller at a time.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace tern {
+
+class ThreadTeam {
+ public:
+  explicit ThreadTeam(unsigned threads);
+  ~ThreadTeam();
+  ThreadTeam(const ThreadTeam&) = delete;
+  ThreadTeam& operator=(const ThreadTeam&) = delete;
+
+  unsigned size() const { return threads_; }
+
+  class Member {
+   public:
+    unsigned index() const { return index_; }
+    unsigned size() const { return team_->size(); }
+    void barrier() const { team_->wait(); }
+
+    struct Range {
+      uint64_t begin, end;
+    };
+    // This member's contiguous share of [0, count), cut at multiples of `unit`.
+    Range share(uint64_t count, uint64_t unit = 1) const;
+
+   private:
+    friend class ThreadTeam;
+    Member(ThreadTeam* team, unsigned index) : team_(team), index_(index) {}
+    ThreadTeam* team_;
+    unsigned index_;
+  };
+
+  // One parallel region: runs body on every member and returns when all have.
+  // body must not throw, and every member must pass the same barriers.
+  void run(const std::function<void(const Member&)>& body);
+
+ private:
+  void wait();
+  struct Barrier;
+  unsigned threads_;
+  std::unique_ptr<Barrier> barrier_;
+};
+
+}  // namespace tern

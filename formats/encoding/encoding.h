@@ -1,0 +1,67 @@
+// How a weight matrix sits in bits: the encodings of the file format (docs/format.md, "Encodings")
+// and the exact number of bytes each part takes. The numbers are those stored in the file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+
+namespace tern {
+
+enum class EncodingKind : uint16_t {
+  plain = 0,   // row-major array of f32, f16 or bf16, untiled: norm weights, biases, vectors
+  dense = 1,   // "float" in the format: tiled matrix of f32, f16 or bf16
+  int_ = 2,    // unsigned codes of 2..8 bits, w = scale * (code - zero)
+  trit = 3,    // planes of {-1, 0, 1}
+  sign = 4,    // planes of {-1, 1}                     (described, no kernels yet)
+  phase = 5,   // {1, -1, i, -i}, U and W, stages       (described, no kernels yet)
+  vector = 6,  // codebooks and indices                 (described, no kernels yet)
+};
+
+enum class FloatType : uint8_t { f32 = 1, f16 = 2, bf16 = 3 };
+enum class ScaleScope : uint8_t { none = 0, tensor = 1, row = 2, group = 3 };
+
+inline constexpr uint32_t kTileRows = 16;    // output rows that one 64-byte block serves
+inline constexpr uint32_t kBlockBytes = 64;  // every tile starts and ends on a cache line
+
+inline uint32_t float_bytes(FloatType t) { return t == FloatType::f32 ? 4 : 2; }
+
+struct Encoding {
+  EncodingKind kind = EncodingKind::dense;
+  FloatType value_type = FloatType::f32;  // plain and dense only
+  uint8_t bits = 0;                       // int: 8; trit: 2 (codes of two bits)
+  uint8_t planes = 1;                     // trit
+  ScaleScope scope = ScaleScope::none;    // dense: none
+  FloatType scale_type = FloatType::f32;
+  uint32_t group = 0;                     // columns per scale when scope is group; else 0
+
+  bool operator==(const Encoding&) const = default;
+};
+
+// Sizes of a [rows, cols] matrix in this encoding. All counts fit in 64 bits or the
+// encoding is refused. Columns of one group are padded to whole blocks, rows to whole tiles.
+struct Layout {
+  uint64_t tiles = 0;            // ceil(rows / 16)
+  uint64_t groups = 0;           // groups along a row; 1 unless scope is group
+  uint64_t group_cols = 0;       // columns per group before padding (the last may hold fewer)
+  uint64_t group_blocks = 0;     // 64-byte blocks of one plane of one group of one tile
+  uint64_t block_cols = 0;       // columns that one block covers: trit2 16, int8 4, dense f32 1
+  uint64_t tile_bytes = 0;       // groups * planes * group_blocks * 64 (dense: see encoding/dense.h)
+  uint64_t code_bytes = 0;       // tiles * tile_bytes
+  uint64_t scale_count = 0;      // 0, 1, tiles*16*planes, or tiles*groups*planes*16
+  uint64_t scale_bytes = 0;
+  // Activations are stored group by group with this many columns each, padding zero.
+  uint64_t padded_group_cols() const { return group_blocks * block_cols; }
+  uint64_t padded_cols() const { return groups * padded_group_cols(); }
+};
+
+// Fails with invalid_argument or unsupported, naming the field that breaks a rule.
+Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols);
+
+// True bits per weight of the matrix, codes and scales and padding included.
+double bits_per_weight(const Layout& layout, uint64_t rows, uint64_t cols);
+
+std::string describe(const Encoding& encoding);  // "trit 2-bit, 2 planes, f16 scale per 128"
+
+}  // namespace tern

@@ -1,0 +1,65 @@
+// A checkpoint in memory-mapped form, after an importer has understood its convention: the
+// configuration, the tokenizer, and every matrix under its canonical name (formats/tern/description.h)
+// with a way to stream its rows. Whatever changes results and is not understood was refused before.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/tern/description.h"
+
+namespace tern {
+
+// What the checkpoint itself stores; importing keeps it when the target encoding can.
+struct SourceForm {
+  enum class Kind { dense, trit, int8 } kind = Kind::dense;
+  FloatType value_type = FloatType::f32;        // dense
+  ScaleScope scope = ScaleScope::none;          // trit: tensor or row; int8: row or group
+  uint32_t group = 0;
+};
+
+class SourceMatrix {
+ public:
+  virtual ~SourceMatrix() = default;
+  std::string name, source_name;
+  uint64_t rows = 0, cols = 0;  // plain vectors: rows = 1
+  SourceForm form;
+
+  // Rows [begin, begin + count) as f32, row-major: exactly the values that the checkpoint's
+  // own convention gives (scale times code in f32).
+  virtual Status read_rows(uint64_t begin, uint64_t count, std::span<float> out) const = 0;
+  // The stored codes (trit: -1..1, int8: -128..127) and scales (tensor: 1; row: count; group: count x groups).
+  // Only for those kinds.
+  virtual Status read_codes(uint64_t begin, uint64_t count, std::span<int8_t> out) const;
+  virtual Status read_scales(uint64_t begin, uint64_t count, std::span<float> out) const;
+};
+
+// How the model was trained to see its inputs.
+enum class TrainedInput { f32, int8_per_token };
+
+struct SourceModel {
+  ModelConfig config;
+  bool tied_head = false;  // no matrix "head"; the head reads "embed.tokens"
+  TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: int8 per token)
+  std::vector<std::unique_ptr<SourceMatrix>> matrices;
+  std::optional<TokenizerData> tokenizer;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::string convention;  // "Hugging Face Llama", "BitNet b1.58 packed (inverse scale)", "llama2.c v2"
+
+  const SourceMatrix* find(std::string_view name) const;
+};
+
+struct ImportOptions {
+  std::string tokenizer_path;  // empty: look beside the checkpoint
+};
+
+// SRC is a directory with config.json and *.safetensors, or a llama2.c .bin file.
+// Recognises the convention or refuses, naming the field or tensor that it does not understand.
+Result<SourceModel> import_checkpoint(const std::string& path, const ImportOptions& options);
+
+}  // namespace tern

@@ -1,0 +1,57 @@
+// From CPU features and a weight's encoding to a kernel: a pure function over the kernel list.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/cpu.h"
+#include "kernels/linear/linear.h"
+
+namespace tern {
+
+struct LinearKernelEntry {
+  const char* name;  // linear_<encoding>_<input>_<family>_<isa>: "linear_trit2_a8_dot_avx512vnni"
+  EncodingKind encoding;
+  uint8_t bits;      // as Encoding::bits; dense: 0
+  FloatType value_type;  // dense only
+  LinearInput input;
+  KernelFamily family;
+  CpuFeatures needs;  // features without which it must not run; 0: the scalar reference
+  LinearKernel run;
+};
+
+// Every linear kernel compiled into this build, best first for each (encoding, input).
+std::span<const LinearKernelEntry> linear_kernels();
+
+// The first kernel of the list that fits. `family`: only kernels of that family (the scalar reference
+// counts as any). Null if the encoding has no kernel at all.
+const LinearKernelEntry* select_linear(const Encoding& encoding, LinearInput input, CpuFeatures features,
+                                       std::optional<KernelFamily> family = std::nullopt);
+
+// Kernels that are not linear layers come as one table per ISA, all with the same bits.
+struct ElementKernels {
+  const char* isa;
+  CpuFeatures needs;
+  // y[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; weight may be null (all ones). y may be x.
+  void (*rms_norm)(const float* x, const float* weight, float eps, uint64_t n, float* y);
+  // Rounds one token to int8 in `groups` groups of group_cols real columns stored with padded_group_cols:
+  // m = max(max|x|, 1e-5); scale = m / 127; code = round_half_even(x * (127 / m)); sums = sum of codes.
+  void (*quantize_int8)(const float* x, uint64_t cols, uint64_t groups, uint64_t group_cols,
+                        uint64_t padded_group_cols, int8_t* codes, float* scales, int32_t* sums);
+  void (*silu_mul)(const float* gate, const float* up, uint64_t n, float* y);   // silu(gate) * up
+  void (*relu2_mul)(const float* gate, const float* up, uint64_t n, float* y);  // max(0, gate)^2 * up
+  void (*add)(const float* x, uint64_t n, float* y);                            // y += x
+  // Rotates one head of d values by precomputed cos/sin of d/2 angles, in place.
+  void (*rope_halves)(float* x, const float* cos, const float* sin, uint64_t d);
+  void (*rope_interleaved)(float* x, const float* cos, const float* sin, uint64_t d);
+  // One query head over `count` cached positions of one 32-position block; see kernels/attention/attention.h.
+  void (*attend_block)(struct AttentionState& state, const float* q, const std::byte* keys, const std::byte* values,
+                       FloatType key_type, FloatType value_type, uint64_t head_dim, uint64_t count, float scale);
+};
+
+std::span<const ElementKernels> element_kernels();  // best first, scalar last
+const ElementKernels& select_elements(CpuFeatures features);
+
+}  // namespace tern

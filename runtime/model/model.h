@@ -1,0 +1,45 @@
+// A loaded model: the mapped file, weight views and one LinearPlan per layer, resolved once.
+// Immutable after load; any number of sessions on any threads may share it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/cpu.h"
+#include "base/status.h"
+#include "formats/tern/reader.h"
+#include "kernels/dispatch/dispatch.h"
+
+namespace tern {
+
+enum class ActivationRounding { from_file, f32 };  // f32: ignore the file's int8 rounding, to check against float references
+
+struct LoadOptions {
+  std::string isa = "native";          // caps the kernels (base/cpu.h); TERN_ISA is the CLI's business
+  std::optional<KernelFamily> family;  // force one family where it exists
+  ActivationRounding activations = ActivationRounding::from_file;
+  bool check_tensors = false;          // verify_payload at load
+};
+
+class Model {
+ public:
+  static Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOptions& options = {});
+  static Result<std::shared_ptr<const Model>> create(std::shared_ptr<const TernFile> file, const LoadOptions& options = {});
+  ~Model();
+
+  const TernFile& file() const;
+  const ModelConfig& config() const;
+  CpuFeatures features() const;              // what dispatch was allowed to use
+  std::vector<std::string> kernels() const;  // names of the linear kernels in use, without repeats
+  uint64_t bytes_per_token() const;          // weight bytes that one decoded token reads
+
+  struct Parts;  // plans and views, for the runtime itself (runtime/model/parts.h)
+  const Parts& parts() const { return *parts_; }
+
+ private:
+  explicit Model(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tern

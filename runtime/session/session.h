@@ -1,0 +1,67 @@
+// Sequences of tokens running through a model: KV cache, batches, logits. A session is used by
+// one thread at a time; it owns its cache and its thread team.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/status.h"
+#include "runtime/model/model.h"
+
+namespace tern {
+
+struct SessionOptions {
+  uint32_t context = 0;  // most positions a sequence may hold; 0: the model's
+  unsigned threads = 0;  // 0: physical cores
+  FloatType key_type = FloatType::f16, value_type = FloatType::f16;  // f16 or f32
+  uint32_t batch = 512;  // most tokens computed at once; longer steps are cut (-ub)
+};
+
+using SequenceId = uint32_t;
+
+struct StepToken {
+  SequenceId sequence = 0;
+  int32_t token = 0;
+  bool want_logits = false;
+};
+
+class Session {
+ public:
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
+  ~Session();
+
+  const Model& model() const;
+  unsigned threads() const;
+
+  Result<SequenceId> add_sequence();
+  Result<SequenceId> fork(SequenceId source);               // shares full cache blocks, copies the last one
+  Status truncate(SequenceId sequence, uint32_t length);    // keeps the first `length` positions
+  Status remove(SequenceId sequence);
+  uint32_t length(SequenceId sequence) const;               // 0 for an unknown id
+  uint32_t context() const;
+  uint64_t cache_bytes() const;                             // memory held by the KV cache now
+
+  // Appends tokens to their sequences, in order; several sequences may be interleaved. Positions
+  // follow from each sequence's length. On an error (unknown sequence, token outside the vocabulary,
+  // context full, aborted) every sequence is as it was before the call.
+  // progress: in tokens, between the pieces of a long step.
+  Status step(std::span<const StepToken> tokens, const ProgressCallback& progress = {});
+
+  // Logits of the i-th token of the last step that asked for them: vocab_size values, valid
+  // until the next step.
+  uint64_t logits_count() const;
+  std::span<const float> logits(uint64_t i) const;
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// XXH3-64 over the bits of logits, chained: equal hashes mean equal bits (promise 1).
+uint64_t hash_logits(std::span<const float> logits, uint64_t seed = 0);
+
+}  // namespace tern

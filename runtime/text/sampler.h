@@ -1,0 +1,37 @@
+// From logits to the next token, reproducibly: own random numbers, own exp, a fixed order of
+// operations (promise 1 reaches sampled text). Order: repetition penalty, top-k, top-p, min-p, temperature
+// (llama.cpp's default order of these).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+
+namespace tern {
+
+struct SamplerOptions {
+  float temperature = 0.8f;     // <= 0: greedy (ties: the lowest id)
+  int32_t top_k = 40;           // <= 0: all
+  float top_p = 0.95f;          // >= 1: off
+  float min_p = 0.05f;          // <= 0: off
+  float repeat_penalty = 1.f;   // 1: off
+  int32_t repeat_last_n = 64;   // tokens that the penalty looks back on; -1: all
+  uint64_t seed = 0;
+};
+
+class Sampler {
+ public:
+  explicit Sampler(const SamplerOptions& options);
+  int32_t sample(std::span<const float> logits);  // NaN logits are never chosen; -1 if none is finite
+  void accept(int32_t token);  // tells the penalty what was appended (prompt tokens too)
+
+ private:
+  SamplerOptions options_;
+  Random random_;
+  std::vector<int32_t> history_;
+  std::vector<std::pair<float, int32_t>> candidates_;
+};
+
+}  // namespace tern

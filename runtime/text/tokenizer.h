@@ -1,0 +1,59 @@
+// Text to token ids and back, from the vocabulary stored in the .tern file. The SentencePiece
+// model is rebuilt from validated pieces; foreign bytes never reach the library. Thread-safe after creation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/tern/description.h"
+
+namespace tern {
+
+class Tokenizer {
+ public:
+  static Result<std::unique_ptr<Tokenizer>> create(const TokenizerData& data);
+  virtual ~Tokenizer() = default;
+
+  // Token ids of a text; with add_bos the file's own rule decides whether a BOS comes first.
+  virtual Result<std::vector<int32_t>> encode(std::string_view text, bool add_bos) const = 0;
+  // The bytes a token adds to a text that already has `previous` as its last token (-1: it is the first).
+  // Control tokens add nothing. May end inside a UTF-8 sequence: see Utf8Stream.
+  virtual std::string piece(int32_t token, int32_t previous) const = 0;
+  std::string decode(std::span<const int32_t> tokens) const;
+  const TokenizerData& data() const { return data_; }
+  bool is_stop(int32_t token) const;
+
+ protected:
+  explicit Tokenizer(TokenizerData data) : data_(std::move(data)) {}
+  TokenizerData data_;
+};
+
+// Holds back the bytes of an unfinished UTF-8 sequence, replaces invalid ones with U+FFFD.
+class Utf8Stream {
+ public:
+  std::string push(std::string_view bytes);  // what may be shown now
+  std::string finish();                      // what is left
+
+ private:
+  std::string pending_;
+};
+
+// Finds stop strings in streamed text: holds back a tail that may yet become one.
+class StopStrings {
+ public:
+  explicit StopStrings(std::vector<std::string> stops);
+  std::string push(std::string_view text);  // what may be shown now; nothing more once stopped()
+  std::string finish();
+  bool stopped() const { return stopped_; }
+
+ private:
+  std::vector<std::string> stops_;
+  std::string pending_;
+  bool stopped_ = false;
+};
+
+}  // namespace tern
