@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs, builds, converts the bundled ternary checkpoint and lets it tell a story.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install-dependencies.sh
+cmake --preset release -DTERN_TESTS=OFF -DTERN_BENCH=OFF >/dev/null
+cmake --build --preset release --target tern
+
+tern=build/release/apps/tern
+"$tern" convert demo -o build/demo.tern --force
+"$tern" run -m build/demo.tern -p "Once upon a time" -n 200 --temp 0.7 --seed 7
