@@ -4,9 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install-dependencies.sh
-cmake --preset release -DTERN_TESTS=OFF -DTERN_BENCH=OFF >/dev/null
-cmake --build --preset release --target tern
+cmake --preset demo >/dev/null
+cmake --build --preset demo --target tern
 
-tern=build/release/apps/tern
+tern=build/demo/apps/tern
 "$tern" convert demo -o build/demo.tern --force
 "$tern" run -m build/demo.tern -p "Once upon a time" -n 200 --temp 0.7 --seed 7
