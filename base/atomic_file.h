@@ -23,8 +23,9 @@ class AtomicFile {
   ~AtomicFile();
 
   Status append(std::span<const std::byte> bytes);
-  Status write_at(uint64_t offset, std::span<const std::byte> bytes);  // does not move the append position
-  Status pad_to(uint64_t offset);                                      // appends zeros up to offset
+  // Overwrites bytes that were appended before; anything past size() is an error.
+  Status write_at(uint64_t offset, std::span<const std::byte> bytes);
+  Status pad_to(uint64_t offset);  // appends zeros up to offset >= size()
   uint64_t size() const { return size_; }
   Status commit();
 
@@ -35,6 +36,7 @@ class AtomicFile {
   AtomicFile() = default;
   void discard() noexcept;
   int fd_ = -1;
+  int slot_ = -1;  // in the table of live temporaries
   uint64_t size_ = 0;
   std::string temporary_, final_;
 };

@@ -21,7 +21,7 @@ class ThreadTeam {
   class Member {
    public:
     unsigned index() const { return index_; }
-    unsigned size() const { return team_->size(); }
+    unsigned size() const { return size_; }  // may be less than the team's if OpenMP grants fewer threads
     void barrier() const { team_->wait(); }
 
     struct Range {
@@ -32,9 +32,9 @@ class ThreadTeam {
 
    private:
     friend class ThreadTeam;
-    Member(ThreadTeam* team, unsigned index) : team_(team), index_(index) {}
+    Member(ThreadTeam* team, unsigned index, unsigned size) : team_(team), index_(index), size_(size) {}
     ThreadTeam* team_;
-    unsigned index_;
+    unsigned index_, size_;
   };
 
   // One parallel region: runs body on every member and returns when all have.
