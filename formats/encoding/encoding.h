@@ -17,6 +17,7 @@ enum class EncodingKind : uint16_t {
   sign = 4,    // planes of {-1, 1}                     (described, no kernels yet)
   phase = 5,   // {1, -1, i, -i}, U and W, stages       (described, no kernels yet)
   vector = 6,  // codebooks and indices                 (described, no kernels yet)
+  index = 7,   // row-major array of u32, untiled: permutations, sparse columns and row starts
 };
 
 enum class FloatType : uint8_t { f32 = 1, f16 = 2, bf16 = 3 };
@@ -24,8 +25,12 @@ enum class ScaleScope : uint8_t { none = 0, tensor = 1, row = 2, group = 3 };
 
 inline constexpr uint32_t kTileRows = 16;    // output rows that one 64-byte block serves
 inline constexpr uint32_t kBlockBytes = 64;  // every tile starts and ends on a cache line
+inline constexpr uint64_t kMaxRows = 1ull << 31, kMaxMatrixCols = 1ull << 31;
+inline constexpr uint8_t kMaxPlanes = 8;
 
-inline uint32_t float_bytes(FloatType t) { return t == FloatType::f32 ? 4 : 2; }
+// Internal linkage and forced inlining below: per-ISA files include this header and must not leave
+// an AVX-512 copy of a shared function to the linker.
+static inline uint32_t float_bytes(FloatType t) { return t == FloatType::f32 ? 4 : 2; }
 
 struct Encoding {
   EncodingKind kind = EncodingKind::dense;
@@ -34,26 +39,27 @@ struct Encoding {
   uint8_t planes = 1;                     // trit
   ScaleScope scope = ScaleScope::none;    // dense: none
   FloatType scale_type = FloatType::f32;
-  uint32_t group = 0;                     // columns per scale when scope is group; else 0
+  uint32_t group = 0;  // columns per scale when scope is group; else 0
 
   bool operator==(const Encoding&) const = default;
 };
 
 // Sizes of a [rows, cols] matrix in this encoding. All counts fit in 64 bits or the
 // encoding is refused. Columns of one group are padded to whole blocks, rows to whole tiles.
+// plain and index are untiled: tiles, group_blocks, block_cols and tile_bytes are 0.
 struct Layout {
-  uint64_t tiles = 0;            // ceil(rows / 16)
-  uint64_t groups = 0;           // groups along a row; 1 unless scope is group
-  uint64_t group_cols = 0;       // columns per group before padding (the last may hold fewer)
-  uint64_t group_blocks = 0;     // 64-byte blocks of one plane of one group of one tile
-  uint64_t block_cols = 0;       // columns that one block covers: trit2 16, int8 4, dense f32 1
-  uint64_t tile_bytes = 0;       // groups * planes * group_blocks * 64 (dense: see encoding/dense.h)
-  uint64_t code_bytes = 0;       // tiles * tile_bytes
-  uint64_t scale_count = 0;      // 0, 1, tiles*16*planes, or tiles*groups*planes*16
+  uint64_t tiles = 0;         // ceil(rows / 16)
+  uint64_t groups = 0;        // groups along a row; 1 unless scope is group
+  uint64_t group_cols = 0;    // columns per group before padding (the last may hold fewer)
+  uint64_t group_blocks = 0;  // 64-byte blocks of one plane of one group of one tile
+  uint64_t block_cols = 0;    // columns that one block covers: trit2 16, int8 4, dense f32 1
+  uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h)
+  uint64_t code_bytes = 0;    // tiles * tile_bytes
+  uint64_t scale_count = 0;   // 0, planes (tensor), tiles*planes*16 (row), or tiles*groups*planes*16
   uint64_t scale_bytes = 0;
   // Activations are stored group by group with this many columns each, padding zero.
-  uint64_t padded_group_cols() const { return group_blocks * block_cols; }
-  uint64_t padded_cols() const { return groups * padded_group_cols(); }
+  [[gnu::always_inline]] uint64_t padded_group_cols() const { return group_blocks * block_cols; }
+  [[gnu::always_inline]] uint64_t padded_cols() const { return groups * padded_group_cols(); }
 };
 
 // Fails with invalid_argument or unsupported, naming the field that breaks a rule.

@@ -1,0 +1,119 @@
+#include "formats/encoding/values.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/half.h"
+#include "base/math.h"
+#include "formats/encoding/dense.h"
+#include "formats/encoding/int8.h"
+#include "formats/encoding/trit2.h"
+
+namespace tern {
+namespace {
+
+constexpr uint64_t kChunk = 256;  // columns unpacked at a time: a multiple of every block
+
+// Calls body(group, first column, columns, first block of the group to read) for runs that stay in one group.
+// From that block on, the tile looks like one whose columns start there.
+template <class Body>
+void for_each_run(const Layout& layout, uint64_t cols, Body body) {
+  for (uint64_t group = 0; group * layout.group_cols < cols; ++group) {
+    const uint64_t begin = group * layout.group_cols, end = std::min(cols, begin + layout.group_cols);
+    for (uint64_t c = begin; c < end; c += kChunk) {
+      body(group, c, std::min(kChunk, end - c), (c - begin) / layout.block_cols);
+    }
+  }
+}
+
+void decode_int8_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile,
+                     const std::byte* scales, uint64_t row, float* out) {
+  int8_t q[kChunk];
+  for_each_run(layout, cols, [&](uint64_t group, uint64_t begin, uint64_t count, uint64_t block) {
+    const float scale = load_float(e.scale_type, scales, scale_index(e, layout, row, group, 0));
+    const std::byte* blocks = tile + (group * layout.group_blocks + block) * kBlockBytes;
+    unpack_int8_row(layout, count, blocks, static_cast<unsigned>(row % kTileRows), q);
+    for (uint64_t i = 0; i < count; ++i) out[begin + i] = scale * static_cast<float>(q[i]);
+  });
+}
+
+void decode_trit2_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile,
+                      const std::byte* scales, uint64_t row, float* out) {
+  int8_t trits[kChunk];
+  std::memset(out, 0, cols * sizeof(float));
+  for_each_run(layout, cols, [&](uint64_t group, uint64_t begin, uint64_t count, uint64_t block) {
+    const std::byte* blocks = tile + (group * e.planes * layout.group_blocks + block) * kBlockBytes;
+    for (unsigned p = 0; p < e.planes; ++p) {
+      const float scale = load_float(e.scale_type, scales, scale_index(e, layout, row, group, p));
+      unpack_trit2_row(layout, e.planes, count, blocks, static_cast<unsigned>(row % kTileRows), p, trits);
+      for (uint64_t i = 0; i < count; ++i) out[begin + i] = fma32(scale, trits[i], out[begin + i]);
+    }
+  });
+}
+
+}  // namespace
+
+float load_float(FloatType type, const std::byte* array, uint64_t index) {
+  if (type == FloatType::f32) {
+    float value;
+    std::memcpy(&value, array + index * 4, 4);
+    return value;
+  }
+  uint16_t half;
+  std::memcpy(&half, array + index * 2, 2);
+  return type == FloatType::f16 ? f16_to_f32(half) : bf16_to_f32(half);
+}
+
+void store_float(FloatType type, std::byte* array, uint64_t index, float value) {
+  if (type == FloatType::f32) {
+    std::memcpy(array + index * 4, &value, 4);
+    return;
+  }
+  const uint16_t half = type == FloatType::f16 ? f32_to_f16(value) : f32_to_bf16(value);
+  std::memcpy(array + index * 2, &half, 2);
+}
+
+uint64_t scale_index(const Encoding& e, const Layout& layout, uint64_t row, uint64_t group, unsigned plane) {
+  if (e.scope == ScaleScope::tensor) return plane;
+  const uint64_t tile = row / kTileRows;
+  const uint64_t run = e.scope == ScaleScope::group ? tile * layout.groups + group : tile;
+  return (run * e.planes + plane) * kTileRows + row % kTileRows;
+}
+
+uint64_t tile_scale_bytes(const Encoding& e, const Layout& layout) {
+  if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return 0;
+  const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;
+  return groups * e.planes * kTileRows * float_bytes(e.scale_type);
+}
+
+void pack_tile_scales(const Encoding& e, const Layout& layout, uint64_t rows, const float* values, std::byte* out) {
+  std::memset(out, 0, tile_scale_bytes(e, layout));
+  const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;
+  for (uint64_t r = 0; r < rows; ++r) {
+    for (uint64_t g = 0; g < groups; ++g) {
+      for (unsigned p = 0; p < e.planes; ++p) {
+        store_float(e.scale_type, out, scale_index(e, layout, r, g, p), values[(r * groups + g) * e.planes + p]);
+      }
+    }
+  }
+}
+
+void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* codes, const std::byte* scales,
+                uint64_t row, float* out) {
+  const std::byte* tile = codes + row / kTileRows * layout.tile_bytes;
+  switch (e.kind) {
+    case EncodingKind::plain:
+      for (uint64_t c = 0; c < cols; ++c) out[c] = load_float(e.value_type, codes, row * cols + c);
+      return;
+    case EncodingKind::dense:
+      return unpack_dense_row(e.value_type, cols, tile, static_cast<unsigned>(row % kTileRows), out);
+    case EncodingKind::int_:
+      return decode_int8_row(e, layout, cols, tile, scales, row, out);
+    case EncodingKind::trit:
+      return decode_trit2_row(e, layout, cols, tile, scales, row, out);
+    default:
+      return;  // excluded by REQUIRES
+  }
+}
+
+}  // namespace tern

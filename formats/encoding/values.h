@@ -1,0 +1,33 @@
+// Arrays of f32, f16 or bf16 as they lie in a file (scales, plain tensors, dense tiles), and rows
+// of any encoding decoded to f32: what writers, tests and the embedding look-up need.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "formats/encoding/encoding.h"
+
+namespace tern {
+
+// Element `index` of an array; any alignment. store rounds to nearest even.
+float load_float(FloatType type, const std::byte* array, uint64_t index);
+void store_float(FloatType type, std::byte* array, uint64_t index, float value);
+
+// Where the scale of (row, group, plane) stands in the scale array:
+//   tensor [plane]; row [tile][plane][16]; group [tile][group][plane][16]
+uint64_t scale_index(const Encoding& encoding, const Layout& layout, uint64_t row, uint64_t group, unsigned plane);
+
+// Bytes of scales that one tile adds to the file; 0 for scopes none and tensor.
+uint64_t tile_scale_bytes(const Encoding& encoding, const Layout& layout);
+// Packs the scales of one tile of `rows` <= 16 rows, values [rows][groups][planes] (row scope: groups = 1).
+// Rows beyond get zero. Writes tile_scale_bytes.
+void pack_tile_scales(const Encoding& encoding, const Layout& layout, uint64_t rows, const float* values,
+                      std::byte* out);
+
+// Row `row` of the matrix as f32, cols values; layout = layout_of(encoding, rows, cols).
+//   int: w = scale * (code - 128); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0
+// REQUIRES kind plain, dense, int or trit, and row < rows.
+void decode_row(const Encoding& encoding, const Layout& layout, uint64_t cols, const std::byte* codes,
+                const std::byte* scales, uint64_t row, float* out);
+
+}  // namespace tern
