@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -24,14 +25,22 @@ struct SamplerOptions {
 class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);
-  int32_t sample(std::span<const float> logits);  // NaN logits are never chosen; -1 if none is finite
+  // The next token. Logits that are not finite are never chosen; -1 if none is finite. Greedy draws no random number.
+  int32_t sample(std::span<const float> logits);
   void accept(int32_t token);  // tells the penalty what was appended (prompt tokens too)
 
  private:
+  void penalize();
+  void keep_top_k();
+  void keep_top_p();
+  void keep_min_p();
+  int32_t draw();
+
   SamplerOptions options_;
   Random random_;
   std::vector<int32_t> history_;
-  std::vector<std::pair<float, int32_t>> candidates_;
+  std::vector<std::pair<float, int32_t>> candidates_;  // logit, token
+  std::vector<int32_t> recent_;
 };
 
 }  // namespace tern

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +19,13 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> create(const TokenizerData& data);
   virtual ~Tokenizer() = default;
 
-  // Token ids of a text; with add_bos the file's own rule decides whether a BOS comes first.
+  // Token ids of a text; with add_bos the file's own rule decides whether a BOS comes first. No EOS is added.
+  // Any bytes are a text: those that are not valid UTF-8 become byte tokens, so that decoding gives them back
+  // (U+FFFD in a vocabulary without byte_fallback, as sentencepiece does).
   virtual Result<std::vector<int32_t>> encode(std::string_view text, bool add_bos) const = 0;
   // The bytes a token adds to a text that already has `previous` as its last token (-1: it is the first).
-  // Control tokens add nothing. May end inside a UTF-8 sequence: see Utf8Stream.
+  // Control tokens and ids outside the vocabulary add nothing. The first piece, also after BOS, loses the leading space of
+  // add_dummy_prefix. May end inside a UTF-8 sequence: see Utf8Stream.
   virtual std::string piece(int32_t token, int32_t previous) const = 0;
   std::string decode(std::span<const int32_t> tokens) const;
   const TokenizerData& data() const { return data_; }
@@ -42,7 +46,8 @@ class Utf8Stream {
   std::string pending_;
 };
 
-// Finds stop strings in streamed text: holds back a tail that may yet become one.
+// Finds stop strings in streamed text: holds back a tail that may yet become one. The stop that ends
+// first wins (of those that end together the longest); the text before it is shown, it and the rest are not.
 class StopStrings {
  public:
   explicit StopStrings(std::vector<std::string> stops);
