@@ -43,6 +43,7 @@ struct ElementKernels {
   void (*silu_mul)(const float* gate, const float* up, uint64_t n, float* y);   // silu(gate) * up
   void (*relu2_mul)(const float* gate, const float* up, uint64_t n, float* y);  // max(0, gate)^2 * up
   void (*add)(const float* x, uint64_t n, float* y);                            // y += x
+  void (*to_f16)(const float* x, uint64_t n, uint16_t* y);                      // as f32_to_f16 of base/half.h
   // Rotates one head of d values by precomputed cos/sin of d/2 angles, in place.
   void (*rope_halves)(float* x, const float* cos, const float* sin, uint64_t d);
   void (*rope_interleaved)(float* x, const float* cos, const float* sin, uint64_t d);

@@ -1,0 +1,45 @@
+// Gated activations and the residual sum, element by element. V: F32x16 of an ISA.
+//   silu_mul:  y = gate / (1 + exp(-gate)) * up      (SwiGLU, Shazeer 2020)
+//   relu2_mul: y = max(0, gate)^2 * up               (Primer, So et al. 2021; BitNet b1.58 2B4T)
+#pragma once
+
+#include "kernels/simd/exp_lanes.h"
+
+namespace tern {
+
+template <class V>
+void silu_mul(const float* gate, const float* up, uint64_t n, float* y) {
+  const V zero = V::broadcast(0.f), one = V::broadcast(1.f);
+  simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) {
+    const V g = load(gate + i);
+    store(g / (one + simd::exp_lanes(zero - g)) * load(up + i), y + i);
+  });
+}
+
+template <class V>
+void relu2_mul(const float* gate, const float* up, uint64_t n, float* y) {
+  const V zero = V::broadcast(0.f);
+  simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) {
+    const V g = load(gate + i);
+    const V positive = choose(greater(zero, g), zero, g);  // keeps NaN
+    store(positive * positive * load(up + i), y + i);
+  });
+}
+
+template <class V>
+void add(const float* x, uint64_t n, float* y) {
+  simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) { store(load(y + i) + load(x + i), y + i); });
+}
+
+template <class V>
+void to_f16(const float* x, uint64_t n, uint16_t* y) {
+  uint64_t i = 0;
+  for (; i + simd::kLanes <= n; i += simd::kLanes) V::load(x + i).store_f16(y + i);
+  if (i < n) {
+    uint16_t lanes[simd::kLanes];
+    simd::load_tail<V>(x + i, n - i).store_f16(lanes);
+    for (uint64_t j = i; j < n; ++j) y[j] = lanes[j - i];
+  }
+}
+
+}  // namespace tern

@@ -1,0 +1,1 @@
+tern_test(elements SOURCES elements_test.cc LINK tern_kernels)
