@@ -183,7 +183,8 @@ Status AtomicFile::commit() {
     return failure("write", final_, error);
   }
   delist(std::exchange(slot_, -1));
-  if (error = flush_directory(directory_of(final_)); error != 0) return failure("flush the directory of", final_, error);
+  if (error = flush_directory(directory_of(final_)); error != 0)
+    return failure("flush the directory of", final_, error);
   return {};
 }
 

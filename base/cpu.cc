@@ -122,12 +122,12 @@ CpuFeatures detect_features() {
 }  // namespace
 
 CpuFeatures features_of_x86(const X86Words& w) {
-  constexpr uint64_t kOsxsave = bit(27), kAvx = bit(28), kFma = bit(12), kF16c = bit(29);   // leaf 1, ecx
-  constexpr uint64_t kAvx2 = bit(5), kBmi2 = bit(8);                                        // leaf 7, ebx
-  constexpr uint64_t kAvx512 = bit(16) | bit(17) | bit(30) | bit(31);                       // F, DQ, BW, VL
-  constexpr uint64_t kVbmi = bit(1), kVnni = bit(11);                                       // leaf 7, ecx
-  constexpr uint64_t kAvxVnni = bit(4);                                                     // leaf 7.1, eax
-  constexpr uint64_t kYmmState = bit(1) | bit(2), kZmmState = bit(5) | bit(6) | bit(7);     // XCR0
+  constexpr uint64_t kOsxsave = bit(27), kAvx = bit(28), kFma = bit(12), kF16c = bit(29);  // leaf 1, ecx
+  constexpr uint64_t kAvx2 = bit(5), kBmi2 = bit(8);                                       // leaf 7, ebx
+  constexpr uint64_t kAvx512 = bit(16) | bit(17) | bit(30) | bit(31);                      // F, DQ, BW, VL
+  constexpr uint64_t kVbmi = bit(1), kVnni = bit(11);                                      // leaf 7, ecx
+  constexpr uint64_t kAvxVnni = bit(4);                                                    // leaf 7.1, eax
+  constexpr uint64_t kYmmState = bit(1) | bit(2), kZmmState = bit(5) | bit(6) | bit(7);    // XCR0
 
   CpuFeatures features = 0;
   if (!has(w.leaf1_ecx, kOsxsave | kAvx | kFma | kF16c) || !has(w.xcr0, kYmmState)) return features;

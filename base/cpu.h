@@ -11,9 +11,9 @@ namespace tern {
 
 // One bit a feature; a kernel names the set that it needs.
 enum CpuFeature : uint32_t {
-  cpu_avx2 = 1u << 0,         // AVX2, FMA, F16C, BMI2
-  cpu_avx_vnni = 1u << 1,     // VEX-encoded dot products
-  cpu_avx512 = 1u << 2,       // F, BW, DQ, VL (and all of cpu_avx2)
+  cpu_avx2 = 1u << 0,      // AVX2, FMA, F16C, BMI2
+  cpu_avx_vnni = 1u << 1,  // VEX-encoded dot products
+  cpu_avx512 = 1u << 2,    // F, BW, DQ, VL (and all of cpu_avx2)
   cpu_avx512_vnni = 1u << 3,
   cpu_avx512_vbmi = 1u << 4,
   cpu_neon = 1u << 8,
@@ -23,7 +23,7 @@ enum CpuFeature : uint32_t {
 using CpuFeatures = uint32_t;
 
 struct CpuInfo {
-  std::string name;          // as the CPU or the OS reports it
+  std::string name;  // as the CPU or the OS reports it
   CpuFeatures features = 0;
   unsigned logical_cores = 1;   // usable by this process (affinity, cgroup quota)
   unsigned physical_cores = 1;  // default thread count

@@ -7,9 +7,7 @@ namespace tern {
 
 float f16_to_f32(uint16_t h);
 uint16_t f32_to_f16(float f);
-static inline float bf16_to_f32(uint16_t b) {
-  return __builtin_bit_cast(float, static_cast<uint32_t>(b) << 16);
-}
+static inline float bf16_to_f32(uint16_t b) { return __builtin_bit_cast(float, static_cast<uint32_t>(b) << 16); }
 uint16_t f32_to_bf16(float f);
 
 }  // namespace tern

@@ -65,7 +65,7 @@ float exp32(float x) {
 
 float log32(float x) {
   // Minimax for (log(1 + f) - f + f^2 / 2) / f^3 on 1 + f in [sqrt(1/2), sqrt(2)] (Remez), error 6e-9 of log(1 + f).
-  constexpr float c[] = {-0x1.38bcdap-4f, 0x1.055aaep-3f,  -0x1.0d8352p-3f, 0x1.22da16p-3f,
+  constexpr float c[] = {-0x1.38bcdap-4f, 0x1.055aaep-3f, -0x1.0d8352p-3f, 0x1.22da16p-3f,
                          -0x1.54727ep-3f, 0x1.99a00cp-3f, -0x1.000226p-2f, 0x1.555554p-2f};
   constexpr uint32_t kSqrtHalf = 0x3f3504f3;
   const bool subnormal = x < 0x1p-126f;
@@ -118,8 +118,6 @@ double log64(double x) {
   return x >= 0.0 ? y : kNan64;
 }
 
-float round_half_even32(float x) {
-  return (x + exp32_constants::magic) - exp32_constants::magic;
-}
+float round_half_even32(float x) { return (x + exp32_constants::magic) - exp32_constants::magic; }
 
 }  // namespace tern

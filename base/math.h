@@ -16,8 +16,8 @@ float exp32(float x);    // error < 2 ulp on [-87.3, 88.7]; 0 below, +inf above;
 float log32(float x);    // error < 2 ulp on positive numbers; -inf at 0, NaN below
 double sin64(double x);  // |x| < 2^20, error < 1e-12; NaN elsewhere
 double cos64(double x);
-double exp64(double x);  // error < 1e-14 relative on [-708, 709]; 0 below, +inf above
-double log64(double x);  // error < 1e-14 relative on positive numbers; -inf at 0, NaN below
+double exp64(double x);            // error < 1e-14 relative on [-708, 709]; 0 below, +inf above
+double log64(double x);            // error < 1e-14 relative on positive numbers; -inf at 0, NaN below
 float round_half_even32(float x);  // |x| < 2^22; (x + 1.5 * 2^23) - 1.5 * 2^23, so that zero is always +0
 
 }  // namespace tern

@@ -33,9 +33,7 @@ class [[nodiscard]] Status {
   const std::string& message() const { return message_; }
 
   // The same error with "where: " before the sentence.
-  Status within(const std::string& where) const {
-    return ok() ? *this : Status(code_, where + ": " + message_);
-  }
+  Status within(const std::string& where) const { return ok() ? *this : Status(code_, where + ": " + message_); }
 
  private:
   Code code_ = Code::ok;
@@ -78,14 +76,13 @@ class [[nodiscard]] Result {
 #define TERN_CONCAT(a, b) TERN_CONCAT_(a, b)
 
 // Returns the error of a Status expression to the caller.
-#define TERN_TRY(...)                                          \
-  do {                                                         \
+#define TERN_TRY(...)                                                                         \
+  do {                                                                                        \
     if (::tern::Status tern_status_ = (__VA_ARGS__); !tern_status_.ok()) return tern_status_; \
   } while (0)
 
 // TERN_ASSIGN(auto x, make_x()): unwraps a Result or returns its error.
-#define TERN_ASSIGN(declaration, ...) \
-  TERN_ASSIGN_(TERN_CONCAT(tern_result_, __LINE__), declaration, __VA_ARGS__)
+#define TERN_ASSIGN(declaration, ...) TERN_ASSIGN_(TERN_CONCAT(tern_result_, __LINE__), declaration, __VA_ARGS__)
 #define TERN_ASSIGN_(result, declaration, ...) \
   auto result = (__VA_ARGS__);                 \
   if (!result.ok()) return result.status();    \
