@@ -1,0 +1,112 @@
+// What the templated bodies share: the walk over tiles and tokens in register blocks, scales, stores.
+// Included by files of several ISAs: everything here has internal linkage and calls nothing inline that has not.
+#pragma once
+
+#include "base/half.h"
+#include "kernels/linear/linear.h"
+#include "kernels/simd/unroll.h"
+
+namespace tern {
+namespace {
+
+struct LinearCall {
+  const WeightView& w;
+  const InputView& in;
+  const OutputView& out;
+  std::byte* scratch;
+};
+
+// Body::run<tiles, tokens>(call, tile, m) computes `tiles` row tiles from `tile` for `tokens` inputs from m.
+template <class Body, int tiles, int tokens>
+TERN_INLINE void walk_tokens(const LinearCall& call, uint64_t tile, uint64_t m) {
+  for (; m + tokens <= call.in.tokens; m += tokens) Body::template run<tiles, tokens>(call, tile, m);
+  if constexpr (tokens > 1) walk_tokens<Body, tiles, tokens / 2>(call, tile, m);
+}
+
+// A tile's weights stay in the first cache while all tokens use them: tiles outside, tokens inside.
+template <class Body, int tiles, int tokens>
+TERN_INLINE void walk_tiles(const LinearCall& call, TileRange range) {
+  uint64_t tile = range.begin;
+  for (; tile + tiles <= range.end; tile += tiles) walk_tokens<Body, tiles, tokens>(call, tile, 0);
+  if constexpr (tiles > 1) walk_tiles<Body, tiles / 2, tokens>(call, {tile, range.end});
+}
+
+// One token takes many tiles at once, to hide latency; a batch takes many tokens, to share unpacking.
+template <class Body, int tiles, int batch_tiles, int batch_tokens>
+TERN_INLINE void walk(const LinearCall& call, TileRange range) {
+  if (call.in.tokens == 1) {
+    walk_tiles<Body, tiles, 1>(call, range);
+  } else {
+    walk_tiles<Body, batch_tiles, batch_tokens>(call, range);
+  }
+}
+
+template <class V>
+TERN_INLINE typename V::Floats load_values(const std::byte* values, FloatType type, uint64_t i) {
+  if (type == FloatType::f32) return V::load_f32(values + 4 * i);
+  if (type == FloatType::f16) return V::load_f16(values + 2 * i);
+  return V::load_bf16(values + 2 * i);
+}
+
+inline float load_value(const std::byte* values, FloatType type, uint64_t i) {
+  float f = 0;
+  uint16_t h = 0;
+  if (type == FloatType::f32) {
+    __builtin_memcpy(&f, values + 4 * i, 4);
+    return f;
+  }
+  __builtin_memcpy(&h, values + 2 * i, 2);
+  return type == FloatType::f16 ? f16_to_f32(h) : __builtin_bit_cast(float, static_cast<uint32_t>(h) << 16);
+}
+
+// The 16 scales of a tile in group g of plane p.
+template <class V>
+TERN_INLINE typename V::Floats load_scales(const WeightView& w, uint64_t tile, uint64_t g, uint64_t p) {
+  const uint64_t planes = w.encoding.planes;
+  if (w.encoding.scope == ScaleScope::tensor) return V::broadcast(load_value(w.scales, w.encoding.scale_type, p));
+  const uint64_t row = w.encoding.scope == ScaleScope::row ? tile * planes + p
+                                                           : (tile * w.layout.groups + g) * planes + p;
+  return load_values<V>(w.scales, w.encoding.scale_type, row * kTileRows);
+}
+
+TERN_INLINE const std::byte* group_blocks(const WeightView& w, uint64_t tile, uint64_t g, uint64_t p) {
+  return w.codes + tile * w.layout.tile_bytes + (g * w.encoding.planes + p) * w.layout.group_blocks * kBlockBytes;
+}
+
+inline uint64_t group_stride(const Layout& layout) { return layout.group_blocks * layout.block_cols; }
+
+// Columns of group g that are not padding.
+inline uint64_t group_columns(const WeightView& w, uint64_t g) {
+  const uint64_t left = w.cols - g * w.layout.group_cols;
+  return left < w.layout.group_cols ? left : w.layout.group_cols;
+}
+
+inline float activation_scale(const InputView& in, uint64_t m, uint64_t g) {
+  return in.scales[m * in.groups + (in.groups == 1 ? 0 : g)];
+}
+
+// Sum of the activation codes of a weight group; counted here where the activations have one group, the weights many.
+inline int32_t activation_sum(const InputView& in, const Layout& layout, uint64_t m, uint64_t g) {
+  if (in.groups == layout.groups) return in.sums[m * in.groups + g];
+  const uint64_t cols = group_stride(layout);
+  const int8_t* a = in.codes + m * in.code_stride + g * cols;
+  int32_t sum = 0;
+  for (uint64_t c = 0; c < cols; ++c) sum += a[c];
+  return sum;
+}
+
+template <class V>
+TERN_INLINE void store_tile(const LinearCall& call, uint64_t tile, uint64_t m, typename V::Floats y) {
+  float* to = call.out.y + m * call.out.stride + tile * kTileRows;
+  const uint64_t rows = call.w.rows - tile * kTileRows;
+  if (rows >= kTileRows) {
+    V::store(to, y);
+    return;
+  }
+  float last[kTileRows];
+  V::store(last, y);
+  for (uint64_t r = 0; r < rows; ++r) to[r] = last[r];
+}
+
+}  // namespace
+}  // namespace tern

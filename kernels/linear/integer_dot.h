@@ -1,0 +1,46 @@
+// int8 activations, dot products: y = fma(float(S), w_scale * a_scale, y) over groups and planes (linear.h).
+// Traits of an encoding (trit_dot.h, int8_dot.h) say how a run of blocks becomes S.
+#pragma once
+
+#include "kernels/linear/blocking.h"
+
+namespace tern {
+namespace {
+
+template <class V, class Traits>
+struct IntegerDot {
+  template <int tiles, int tokens>
+  static void run(const LinearCall& call, uint64_t tile, uint64_t m) {
+    const WeightView& w = call.w;
+    const uint64_t stride = group_stride(w.layout);
+    typename V::Floats y[tiles][tokens];
+    for (auto& row : y)
+      for (auto& v : row) v = V::zero();
+    for (uint64_t g = 0; g < w.layout.groups; ++g) {
+      const int8_t* a = call.in.codes + m * call.in.code_stride + g * stride;
+      int32_t zero[tokens];
+      float scale[tokens];
+      for (int k = 0; k < tokens; ++k) {
+        zero[k] = Traits::kZero == 0 ? 0 : Traits::kZero * activation_sum(call.in, w.layout, m + k, g);
+        scale[k] = activation_scale(call.in, m + k, g);
+      }
+      for (uint64_t p = 0; p < w.encoding.planes; ++p) {
+        typename V::Ints sums[tiles][tokens];
+        Traits::template sum<tiles, tokens>(group_blocks(w, tile, g, p), w.layout.tile_bytes, w.layout.group_blocks, a,
+                                            call.in.code_stride, sums);
+        for (int t = 0; t < tiles; ++t) {
+          const typename V::Floats scales = load_scales<V>(w, tile + t, g, p);
+          for (int k = 0; k < tokens; ++k) {
+            const typename V::Floats s = V::to_floats(V::subtract(sums[t][k], zero[k]));
+            y[t][k] = V::fma(s, V::mul(scales, V::broadcast(scale[k])), y[t][k]);
+          }
+        }
+      }
+    }
+    for (int t = 0; t < tiles; ++t)
+      for (int k = 0; k < tokens; ++k) store_tile<V>(call, tile + t, m + k, y[t][k]);
+  }
+};
+
+}  // namespace
+}  // namespace tern

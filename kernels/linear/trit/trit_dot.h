@@ -1,0 +1,53 @@
+// Trits at two bits x int8 activations with a dot-product instruction. Codes 0..2 are multiplied as they are, the
+// zero offset 1 leaves at the end of the group; the codes of a block are unpacked once for all tokens of the block.
+#pragma once
+
+#include "kernels/linear/integer_dot.h"
+
+namespace tern {
+namespace {
+
+template <class V>
+struct TritDot {
+  static constexpr int32_t kZero = 1;
+
+  // sums[t][k] = sum over `blocks` blocks of code * activation, for tiles `tile_bytes` apart.
+  template <int tiles, int tokens>
+  TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
+                              uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
+    for (auto& row : sums)
+      for (auto& v : row) v = V::zero_ints();
+    for (uint64_t b = 0; b < blocks;) {
+      const uint64_t end = blocks - b < V::kTritBlocks ? blocks : b + V::kTritBlocks;
+      typename V::TritSums part[tiles][tokens];
+      for (auto& row : part)
+        for (auto& v : row) v = V::zero_trits();
+      for (; b < end; ++b) add_block(codes + b * kBlockBytes, tile_bytes, a + 16 * b, a_stride, part);
+      for (int t = 0; t < tiles; ++t)
+        for (int k = 0; k < tokens; ++k) sums[t][k] = V::add(sums[t][k], V::widen_trits(part[t][k]));
+    }
+  }
+
+  template <int tiles, int tokens>
+  TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
+                                    typename V::TritSums (&part)[tiles][tokens]) {
+    typename V::Codes block[tiles];
+    for (int t = 0; t < tiles; ++t) block[t] = V::load_codes(codes + t * tile_bytes);
+    unroll<4>([&](auto q) TERN_LAMBDA {
+      typename V::Codes unpacked[tiles];
+      for (int t = 0; t < tiles; ++t) unpacked[t] = V::template trit_codes<q()>(block[t]);
+      for (int k = 0; k < tokens; ++k) {
+        const auto input = V::template load_trit_input<q()>(a + k * a_stride);
+        for (int t = 0; t < tiles; ++t) part[t][k] = V::template dot_trits<q()>(part[t][k], unpacked[t], input);
+      }
+    });
+  }
+};
+
+template <class V>
+void trit_dot(const LinearCall& call, TileRange range) {
+  walk<IntegerDot<V, TritDot<V>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
+}
+
+}  // namespace
+}  // namespace tern

@@ -1,0 +1,29 @@
+// Trits at two bits, scalar: code 0, 1, 2 stands for -1, 0, 1 (3, which no writer makes, for 2).
+#include "kernels/linear/kernels.h"
+#include "kernels/linear/reference.h"
+
+namespace tern {
+namespace {
+
+int32_t trit_code(const uint8_t* blocks, uint64_t row, uint64_t column) {
+  const uint8_t byte = blocks[column / 16 * kBlockBytes + 4 * row + column % 4];
+  return byte >> (column % 16 / 4 * 2) & 3;
+}
+
+}  // namespace
+
+void linear_trit2_a8_reference_scalar(const WeightView& w, const InputView& in, const OutputView& out, TileRange range,
+                                      std::byte*) {
+  for_each_output(w, in, out, range, [&](uint64_t tile, uint64_t row, uint64_t m) {
+    return integer_output(w, in, tile, row, m, 1, trit_code);
+  });
+}
+
+void linear_trit2_f32_reference_scalar(const WeightView& w, const InputView& in, const OutputView& out,
+                                       TileRange range, std::byte*) {
+  for_each_output(w, in, out, range, [&](uint64_t tile, uint64_t row, uint64_t m) {
+    return scaled_output(w, in, tile, row, m, 1, trit_code);
+  });
+}
+
+}  // namespace tern

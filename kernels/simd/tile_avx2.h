@@ -1,0 +1,149 @@
+// AVX2 with FMA and F16C: 16 rows of a tile as two registers, rows 0..7 and 8..15.
+// Internal linkage: no other file may share a copy of what is compiled with these flags.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/simd/unroll.h"
+
+namespace tern {
+namespace {
+
+struct Avx2 {
+  struct Floats {
+    __m256 lo, hi;
+  };
+  struct Ints {  // int32 per row
+    __m256i lo, hi;
+  };
+  struct Codes {  // one 64-byte block, or bytes derived from one
+    __m256i lo, hi;
+  };
+
+  // --- floats ---
+  static Floats zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static Floats broadcast(float f) { return {_mm256_set1_ps(f), _mm256_set1_ps(f)}; }
+  static Floats fma(Floats a, Floats b, Floats c) {
+    return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+  }
+  static Floats mul(Floats a, Floats b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+  static void store(float* p, Floats f) {
+    _mm256_storeu_ps(p, f.lo);
+    _mm256_storeu_ps(p + 8, f.hi);
+  }
+  static Floats load_f32(const std::byte* p) {
+    const float* f = reinterpret_cast<const float*>(p);
+    return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};
+  }
+  static Floats load_f16(const std::byte* p) {
+    return {_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(p + 16))};
+  }
+  static Floats load_bf16(const std::byte* p) { return {bf16_to_f32(load16(p)), bf16_to_f32(load16(p + 16))}; }
+
+  // --- integers ---
+  static Ints zero_ints() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static Ints add(Ints a, Ints b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
+  static Ints subtract(Ints a, int32_t b) {
+    const __m256i v = _mm256_set1_epi32(b);
+    return {_mm256_sub_epi32(a.lo, v), _mm256_sub_epi32(a.hi, v)};
+  }
+  static Floats to_floats(Ints a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+
+  static Codes load_codes(const std::byte* p) {
+    const __m256i* v = reinterpret_cast<const __m256i*>(p);
+    return {_mm256_load_si256(v), _mm256_load_si256(v + 1)};
+  }
+
+  // --- trits: a block has bits 2q of byte j of a row for column 4q + j ---
+  template <int q>
+  static Codes trit_codes(Codes c) {
+    const __m256i mask = _mm256_set1_epi8(3);
+    return {_mm256_and_si256(_mm256_srli_epi16(c.lo, 2 * q), mask),
+            _mm256_and_si256(_mm256_srli_epi16(c.hi, 2 * q), mask)};
+  }
+  template <int column>
+  static Floats trit_weights(Codes c) {
+    constexpr int shift = 8 * (column % 4) + 2 * (column / 4);
+    const __m256 values = _mm256_setr_ps(-1, 0, 1, 2, -1, 0, 1, 2);  // permutevar looks at the two low bits alone
+    return {_mm256_permutevar_ps(values, _mm256_srli_epi32(c.lo, shift)),
+            _mm256_permutevar_ps(values, _mm256_srli_epi32(c.hi, shift))};
+  }
+
+  struct TritSums {  // int16 pairs, two per row
+    __m256i lo, hi;
+  };
+  // A block adds at most 4 * 2 * 3 * 127 = 3048 to an int16 (code 3 counted): 10 blocks stay below 2^15.
+  static constexpr uint64_t kTritBlocks = 10;
+  using TritInput = __m256i;  // columns 4q .. 4q + 3 for every row
+  static TritSums zero_trits() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  template <int q>
+  static TritInput load_trit_input(const int8_t* a) {
+    return broadcast4(a + 4 * q);
+  }
+  template <int q>
+  static TritSums dot_trits(TritSums s, Codes c, TritInput a) {
+    return {_mm256_add_epi16(s.lo, _mm256_maddubs_epi16(c.lo, a)),
+            _mm256_add_epi16(s.hi, _mm256_maddubs_epi16(c.hi, a))};
+  }
+  static Ints widen_trits(TritSums s) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return {_mm256_madd_epi16(s.lo, ones), _mm256_madd_epi16(s.hi, ones)};
+  }
+
+  // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
+  static constexpr int32_t kInt8Zero = 128;  // dot_int8 sums code * activation; subtract zero * sum(activation)
+  struct Int8Codes {                         // bytes 0, 2 and bytes 1, 3 of each row as int16
+    __m256i even_lo, even_hi, odd_lo, odd_hi;
+  };
+  struct Int8Input {
+    __m256i even, odd;
+  };
+  static Int8Codes split_int8(Codes c) {
+    const __m256i mask = _mm256_set1_epi16(255);
+    return {_mm256_and_si256(c.lo, mask), _mm256_and_si256(c.hi, mask), _mm256_srli_epi16(c.lo, 8),
+            _mm256_srli_epi16(c.hi, 8)};
+  }
+  static Int8Input load_int8_input(const int8_t* a) {
+    const __m256i v = broadcast4(a);
+    return {_mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srai_epi16(v, 8)};
+  }
+  // Codes up to 255 would saturate vpmaddubsw (2 * 255 * 127 > 2^15), so the products are of int16.
+  using Int8Sums = Ints;
+  static Int8Sums zero_int8() { return zero_ints(); }
+  static Int8Sums dot_int8(Int8Sums s, const Int8Codes& c, Int8Input a) {
+    s = add(s, {_mm256_madd_epi16(c.even_lo, a.even), _mm256_madd_epi16(c.even_hi, a.even)});
+    return add(s, {_mm256_madd_epi16(c.odd_lo, a.odd), _mm256_madd_epi16(c.odd_hi, a.odd)});
+  }
+  static Ints widen_int8(Int8Sums s) { return s; }
+  template <int column>
+  static Floats int8_weights(Codes c) {
+    return {int8_weight<column>(c.lo), int8_weight<column>(c.hi)};
+  }
+
+  // Measured: see docs/kernels.md, "Blocking".
+  static constexpr int kTritTiles = 2, kTritBatchTiles = 1, kTritTokens = 4;
+  static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 4;
+  static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4;
+
+ private:
+  static __m128i load16(const std::byte* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+  static __m256 bf16_to_f32(__m128i h) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+  }
+  static __m256i broadcast4(const int8_t* a) {
+    int32_t four;
+    __builtin_memcpy(&four, a, 4);
+    return _mm256_set1_epi32(four);
+  }
+  template <int column>
+  static __m256 int8_weight(__m256i c) {
+    const __m256i signed_codes = _mm256_xor_si256(c, _mm256_set1_epi8(-128));
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(signed_codes, 24 - 8 * column), 24));
+  }
+};
+
+}  // namespace
+}  // namespace tern

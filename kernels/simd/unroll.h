@@ -1,0 +1,25 @@
+// Loops that must disappear: f is called with 0 .. n-1 as compile-time constants.
+// Included by files of several ISAs: everything here has internal linkage.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#define TERN_INLINE __attribute__((always_inline)) inline
+#define TERN_LAMBDA __attribute__((always_inline))
+
+namespace tern {
+namespace {
+
+template <class F, int... i>
+TERN_INLINE void unroll_indices(const F& f, std::integer_sequence<int, i...>) {
+  (f(std::integral_constant<int, i>()), ...);
+}
+
+template <int n, class F>
+TERN_INLINE void unroll(const F& f) {
+  unroll_indices(f, std::make_integer_sequence<int, n>());
+}
+
+}  // namespace
+}  // namespace tern

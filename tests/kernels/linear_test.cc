@@ -1,0 +1,190 @@
+// Every kernel of the list that this CPU runs against the scalar reference, bit for bit; the reference against a
+// computation of its own from unpacked weights.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "formats/encoding/dense.h"
+#include "formats/encoding/int8.h"
+#include "formats/encoding/trit2.h"
+#include "formats/encoding/values.h"
+#include "tests/kernels/linear_case.h"
+
+namespace tern {
+namespace {
+
+// TERN_TEST_SEED repeats a failure; TERN_TEST_CASES shortens the run (an emulator).
+uint64_t number_from(const char* variable, uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+uint64_t first_seed() { return number_from("TERN_TEST_SEED", 1000); }
+uint64_t case_count() { return number_from("TERN_TEST_CASES", 300); }
+
+const LinearKernelEntry& reference_of(const LinearKernelEntry& kernel) {
+  for (const LinearKernelEntry& k : linear_kernels()) {
+    if (k.family == KernelFamily::reference && k.encoding == kernel.encoding && k.bits == kernel.bits &&
+        k.value_type == kernel.value_type && k.input == kernel.input)
+      return k;
+  }
+  FAIL("no reference for " << kernel.name);
+  return kernel;
+}
+
+TileRange random_range(Random& random, uint64_t tiles) {
+  if (random.below(2)) return {0, tiles};
+  const uint64_t a = random.below(tiles + 1), b = random.below(tiles + 1);
+  return {std::min(a, b), std::max(a, b)};
+}
+
+// The unscaled weights of one row and plane; dense: the weights.
+std::vector<float> unpacked_row(const LinearCase& c, uint64_t row, unsigned plane) {
+  const std::byte* tile = c.weight.codes + row / kTileRows * c.layout.tile_bytes;
+  std::vector<float> values(c.cols);
+  std::vector<int8_t> codes(c.cols);
+  if (c.encoding.kind == EncodingKind::dense) {
+    unpack_dense_row(c.encoding.value_type, c.cols, tile, row % kTileRows, values.data());
+    return values;
+  }
+  if (c.encoding.kind == EncodingKind::trit) {
+    unpack_trit2_row(c.layout, c.encoding.planes, c.cols, tile, row % kTileRows, plane, codes.data());
+  } else {
+    unpack_int8_row(c.layout, c.cols, tile, row % kTileRows, codes.data());
+  }
+  std::copy(codes.begin(), codes.end(), values.begin());
+  return values;
+}
+
+float weight_scale(const LinearCase& c, uint64_t row, uint64_t group, unsigned plane) {
+  const uint64_t i = scale_index(c.encoding, c.layout, row, c.encoding.scope == ScaleScope::group ? group : 0, plane);
+  return load_float(c.encoding.scale_type, c.weight.scales, i);
+}
+
+// int8 activations: the integer sum in int64, then the canonical chain of linear.h; exact.
+float naive_int8(const LinearCase& c, const std::vector<std::vector<float>>& weights, uint64_t row, uint64_t m) {
+  float y = 0;
+  for (uint64_t g = 0; g < c.layout.groups; ++g) {
+    const float a_scale = c.input.scales[m * c.input.groups + (c.input.groups == 1 ? 0 : g)];
+    for (unsigned p = 0; p < c.encoding.planes; ++p) {
+      int64_t sum = 0;
+      for (uint64_t i = g * c.layout.group_cols; i < std::min(c.cols, (g + 1) * c.layout.group_cols); ++i)
+        sum += static_cast<int64_t>(weights[p][i]) *
+               c.input.codes[m * c.input.code_stride + g * c.layout.padded_group_cols() + i % c.layout.group_cols];
+      y = std::fma(static_cast<float>(sum), weight_scale(c, row, g, p) * a_scale, y);
+    }
+  }
+  return y;
+}
+
+// f32 activations: double, and the sum of magnitudes for the bound.
+double naive_f32(const LinearCase& c, const std::vector<std::vector<float>>& weights, uint64_t row, uint64_t m,
+                 double& magnitude) {
+  double y = 0;
+  magnitude = 0;
+  for (unsigned p = 0; p < c.encoding.planes; ++p) {
+    for (uint64_t i = 0; i < c.cols; ++i) {
+      double term = static_cast<double>(weights[p][i]) * c.input.x[m * c.input.x_stride + i];
+      if (c.encoding.kind != EncodingKind::dense) term *= weight_scale(c, row, i / c.layout.group_cols, p);
+      y += term;
+      magnitude += std::abs(term);
+    }
+  }
+  return y;
+}
+
+void check_against_naive(const LinearCase& c, const std::vector<float>& y) {
+  for (uint64_t row = 0; row < c.rows; ++row) {
+    std::vector<std::vector<float>> weights;
+    for (unsigned p = 0; p < c.encoding.planes; ++p) weights.push_back(unpacked_row(c, row, p));
+    for (uint64_t m = 0; m < c.tokens; ++m) {
+      const float found = y[m * (c.rows + 3) + row];
+      INFO(c.text << ", row " << row << ", token " << m);
+      if (c.input.codes) {
+        const float expected = naive_int8(c, weights, row, m);
+        REQUIRE(std::memcmp(&found, &expected, 4) == 0);
+        continue;
+      }
+      // Each term passes at most group_cols + groups * planes roundings of relative size 2^-24; twice that for
+      // the growth (1 + e)^n, and the smallest normal for underflow.
+      double magnitude;
+      const double expected = naive_f32(c, weights, row, m, magnitude);
+      const double steps = static_cast<double>(c.layout.group_cols + c.layout.groups * c.encoding.planes + 2);
+      REQUIRE(std::abs(found - expected) <= 2 * steps * 0x1p-24 * magnitude + 1e-37);
+    }
+  }
+}
+
+void check_untouched(const LinearCase& c, const std::vector<float>& y, TileRange range) {
+  for (uint64_t m = 0; m < c.tokens; ++m)
+    for (uint64_t r = 0; r < c.rows + 3; ++r)
+      if (r / kTileRows < range.begin || r / kTileRows >= range.end || r >= c.rows)
+        REQUIRE(y[m * (c.rows + 3) + r] == -12345.5f);
+}
+
+void check_same_bits(const LinearCase& c, const LinearKernelEntry& kernel, TileRange range) {
+  const std::vector<float> expected = run_guarded(c, reference_of(kernel).run, range);
+  const std::vector<float> found = run_guarded(c, kernel.run, range);
+  check_untouched(c, expected, range);
+  check_untouched(c, found, range);
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (std::memcmp(&found[i], &expected[i], 4) == 0) continue;
+    FAIL(kernel.name << ": " << c.text << ", tiles " << range.begin << ".." << range.end << ": token "
+                     << i / (c.rows + 3) << " row " << i % (c.rows + 3) << " is " << found[i] << ", expected "
+                     << expected[i]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the scalar reference agrees with unpacked weights") {
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    if (kernel.family != KernelFamily::reference) continue;
+    for (uint64_t seed = first_seed(); seed < first_seed() + case_count() / 6; ++seed) {
+      CAPTURE(kernel.name, seed);
+      Random random(seed);
+      const LinearCase c = random_case(random, kernel);
+      check_against_naive(c, run_guarded(c, kernel.run, {0, c.layout.tiles}));
+    }
+  }
+}
+
+TEST_CASE("every kernel gives the bits of the scalar reference") {
+  const CpuFeatures features = detect_cpu().features;
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    if (kernel.family == KernelFamily::reference || (kernel.needs & ~features) != 0) continue;
+    for (uint64_t seed = first_seed(); seed < first_seed() + case_count(); ++seed) {
+      CAPTURE(kernel.name, seed);
+      Random random(seed);
+      const LinearCase c = random_case(random, kernel);
+      check_same_bits(c, kernel, random_range(random, c.layout.tiles));
+    }
+  }
+}
+
+// The longest rows that linear.h admits, where an accumulator of too few bits wraps.
+TEST_CASE("the largest sums are exact") {
+  const CpuFeatures features = detect_cpu().features;
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    if (kernel.input != LinearInput::int8 || (kernel.needs & ~features) != 0) continue;
+    Encoding e;
+    e.kind = kernel.encoding;
+    e.bits = kernel.bits;
+    e.scope = ScaleScope::row;
+    const uint64_t cols = e.kind == EncodingKind::int_ ? kMaxCols / 2 : kMaxCols;
+    for (uint64_t seed = first_seed(); seed < first_seed() + 4; ++seed) {
+      CAPTURE(kernel.name, seed);
+      Random random(seed);
+      LinearCase c = make_case(random, e, kernel.input, 17, cols - random.below(2), 1 + seed % 3, false,
+                               Values::extreme);
+      const std::byte largest = seed % 2 ? std::byte{0xff} : std::byte{0};
+      std::memset(c.memory[0].data(), static_cast<int>(largest), c.memory[0].size());
+      check_same_bits(c, kernel, {0, c.layout.tiles});
+      check_against_naive(c, run_guarded(c, kernel.run, {0, c.layout.tiles}));
+    }
+  }
+}
+
+}  // namespace tern
