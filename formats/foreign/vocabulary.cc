@@ -1,0 +1,103 @@
+#include "formats/foreign/vocabulary.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <unordered_map>
+
+namespace tern {
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// The byte of "<0x0A>", or -1.
+int byte_of(std::string_view piece) {
+  if (piece.size() != 6 || piece.substr(0, 3) != "<0x" || piece[5] != '>') return -1;
+  const int high = hex_digit(piece[3]), low = hex_digit(piece[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+Status check_bytes(const TokenizerData& data, const std::string& name) {
+  std::array<bool, 256> seen{};
+  for (size_t id = 0; id < data.pieces.size(); ++id) {
+    if (data.pieces[id].type != PieceType::byte) continue;
+    const int byte = byte_of(data.pieces[id].text);
+    if (byte < 0) {
+      return corrupt(fmt::format("{}: piece {} is a byte token but is named '{}', expected '<0xHH>'", name, id,
+                                 data.pieces[id].text));
+    }
+    seen[byte] = true;  // two of one name were refused as duplicates
+    if (!data.byte_fallback) {
+      return corrupt(fmt::format("{}: piece {} is a byte token but byte_fallback is off", name, id));
+    }
+  }
+  for (int byte = 0; data.byte_fallback && byte < 256; ++byte) {
+    if (!seen[byte]) return corrupt(fmt::format("{}: byte_fallback is on but '<0x{:02X}>' is missing", name, byte));
+  }
+  return {};
+}
+
+Status check_ids(const TokenizerData& data, const std::string& name) {
+  const auto size = static_cast<int64_t>(data.pieces.size());
+  const std::pair<const char*, int32_t> ids[] = {
+      {"bos", data.bos}, {"eos", data.eos}, {"unk", data.unknown}, {"pad", data.pad}};
+  for (const auto& [what, id] : ids) {
+    if (id < -1 || id >= size) {
+      return corrupt(fmt::format("{}: {} id {} is outside the vocabulary of {}", name, what, id, size));
+    }
+  }
+  for (int32_t id : data.stop_ids) {
+    if (id < 0 || id >= size) return corrupt(fmt::format("{}: stop token {} is outside the vocabulary of {}", name, id, size));
+  }
+  if (data.unknown < 0 || data.pieces[data.unknown].type != PieceType::unknown) {
+    return corrupt(fmt::format("{}: unk id {} is not a piece of type unknown", name, data.unknown));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool valid_utf8(std::string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
+    const auto lead = static_cast<uint8_t>(text[i]);
+    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    if (length == 0 || length > text.size() - i) return false;
+    uint32_t code = length == 1 ? lead : lead & (0x7f >> length);
+    for (size_t k = 1; k < length; ++k) {
+      const auto next = static_cast<uint8_t>(text[i + k]);
+      if (next >> 6 != 2) return false;
+      code = code << 6 | (next & 0x3f);
+    }
+    constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (code < kSmallest[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+    i += length;
+  }
+  return true;
+}
+
+Status check_vocabulary(const TokenizerData& data, const std::string& name) {
+  if (data.pieces.empty()) return corrupt(name + ": the vocabulary is empty");
+  std::unordered_map<std::string_view, size_t> ids;
+  for (size_t id = 0; id < data.pieces.size(); ++id) {
+    const Piece& piece = data.pieces[id];
+    if (piece.text.empty() || !valid_utf8(piece.text)) {
+      return corrupt(fmt::format("{}: piece {} is {}", name, id, piece.text.empty() ? "empty" : "not valid UTF-8"));
+    }
+    const auto [it, inserted] = ids.emplace(piece.text, id);
+    if (!inserted) return corrupt(fmt::format("{}: pieces {} and {} are both '{}'", name, it->second, id, piece.text));
+    if (!std::isfinite(piece.score)) return corrupt(fmt::format("{}: the score of piece {} is not finite", name, id));
+    if (piece.type == PieceType::unknown && static_cast<int64_t>(id) != data.unknown) {
+      return corrupt(fmt::format("{}: piece {} is of type unknown, but the unk id is {}", name, id, data.unknown));
+    }
+  }
+  TERN_TRY(check_bytes(data, name));
+  return check_ids(data, name);
+}
+
+}  // namespace tern

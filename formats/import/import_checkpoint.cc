@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "formats/foreign/hf_config.h"
+#include "formats/foreign/safetensors.h"
+#include "formats/import/checkpoint_files.h"
+#include "formats/import/huggingface.h"
+#include "formats/import/llama2c_model.h"
+#include "formats/import/source_model.h"
+#include "formats/import/tokenizer_files.h"
+
+namespace tern {
+namespace {
+
+Result<SourceModel> import_tensors(const CheckpointFiles& files, std::vector<int32_t>* eos) {
+  if (files.kind == CheckpointFiles::Kind::llama2c) return import_llama2c(files.weights);
+  TERN_ASSIGN(const HfConfig config, read_hf_config(files.config));
+  *eos = config.eos;
+  const bool index = files.kind == CheckpointFiles::Kind::huggingface_index;
+  TERN_ASSIGN(auto tensors, index ? TensorSet::open_index(files.weights) : TensorSet::open_file(files.weights));
+  return import_huggingface(config, std::move(tensors));
+}
+
+}  // namespace
+
+Status SourceMatrix::read_codes(uint64_t, uint64_t, std::span<int8_t>) const {
+  return internal_error(name + ": this matrix has no codes");
+}
+
+Status SourceMatrix::read_scales(uint64_t, uint64_t, std::span<float>) const {
+  return internal_error(name + ": this matrix has no scales");
+}
+
+const SourceMatrix* SourceModel::find(std::string_view name) const {
+  for (const auto& matrix : matrices) {
+    if (matrix->name == name) return matrix.get();
+  }
+  return nullptr;
+}
+
+Result<SourceModel> import_checkpoint(const std::string& path, const ImportOptions& options) {
+  TERN_ASSIGN(const CheckpointFiles files, find_checkpoint(path));
+  std::vector<int32_t> eos;
+  TERN_ASSIGN(SourceModel model, import_tensors(files, &eos));
+  model.metadata.emplace_back("source.convention", model.convention);
+  model.metadata.emplace_back("source.file", std::filesystem::path(files.weights).filename().string());
+  TERN_TRY(import_tokenizer(files.directory, options.tokenizer_path, eos, &model));
+  return model;
+}
+
+}  // namespace tern
