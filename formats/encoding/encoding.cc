@@ -186,12 +186,11 @@ std::string describe(const Encoding& e) {
     case EncodingKind::vector:
       return "vector";
   }
-  text += " " + std::to_string(e.bits) + "-bit";
-  if (e.planes > 1) text += ", " + std::to_string(e.planes) + " planes";
-  text += std::string(", ") + float_name(e.scale_type) + " scale per ";
-  if (e.scope == ScaleScope::tensor) return text + "tensor";
-  if (e.scope == ScaleScope::row) return text + "row";
-  return text + std::to_string(e.group);
+  text.append(" ").append(std::to_string(e.bits)).append("-bit");
+  if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(" planes");
+  text.append(", ").append(float_name(e.scale_type)).append(" scale per ");
+  if (e.scope == ScaleScope::group) return text.append(std::to_string(e.group));
+  return text.append(e.scope == ScaleScope::row ? "row" : "tensor");
 }
 
 }  // namespace tern

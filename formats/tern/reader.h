@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/mapped_file.h"
 #include "base/progress.h"
@@ -42,6 +43,7 @@ class TernFile {
   std::span<const std::byte> bytes_;
   std::string path_;
   ModelDescription description_;
+  std::vector<uint32_t> by_name_;  // tensors in order of their names
 };
 
 }  // namespace tern

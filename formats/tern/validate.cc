@@ -1,0 +1,168 @@
+#include "formats/tern/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "formats/tern/limits.h"
+#include "formats/tern/utf8.h"
+
+namespace tern {
+namespace {
+
+Status check_range(const char* field, uint64_t found, uint64_t most) {
+  if (found >= 1 && found <= most) return {};
+  return corrupt(fmt::format("{} is {}, expected 1 to {}", field, found, most));
+}
+
+Status check_name(std::string_view name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; };
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return corrupt(fmt::format("a name has {} bytes, expected 1 to {}", name.size(), kMaxNameBytes));
+  }
+  if (!std::all_of(name.begin(), name.end(), allowed)) {
+    return corrupt("a name holds a character other than a-z, 0-9, '_' and '.'");
+  }
+  return {};
+}
+
+template <class Record>
+Status check_names(const std::vector<Record>& records, const char* what) {
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < records.size(); ++i) {
+    TERN_TRY(check_name(records[i].name).within(fmt::format("{} {}", what, i)));
+    names.push_back(records[i].name);
+  }
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) return corrupt(fmt::format("{} '{}' stands twice", what, *twice));
+  return {};
+}
+
+Status check_text(const char* what, std::string_view text) {
+  if (text.size() > kMaxStringBytes) {
+    return corrupt(fmt::format("{} has {} bytes, expected at most {}", what, text.size(), kMaxStringBytes));
+  }
+  if (!is_valid_utf8(text)) return corrupt(fmt::format("{} is not valid UTF-8", what));
+  return {};
+}
+
+Status check_records(const char* what, size_t count, size_t most) {
+  if (count <= most) return {};
+  return corrupt(fmt::format("the count of {} is {}, expected at most {}", what, count, most));
+}
+
+Status validate_tensor(const TensorRecord& t) {
+  TERN_TRY(check_text("the source name", t.source_name));
+  if (t.experts != 1) {
+    if (t.experts == 0) return corrupt("experts is 0, expected at least 1");
+    return unsupported(fmt::format("experts is {}; this version reads 1", t.experts));
+  }
+  const auto layout = layout_of(t.encoding, t.rows, t.cols);
+  if (layout.ok()) return {};
+  const Status error = layout.status();
+  return error.code() == Code::invalid_argument ? corrupt(error.message()) : error;
+}
+
+bool is_byte_piece(std::string_view text) {
+  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+  return text.size() == 6 && text.starts_with("<0x") && hex(text[3]) && hex(text[4]) && text[5] == '>';
+}
+
+Status validate_piece(const Piece& piece) {
+  if (piece.text.empty()) return corrupt("the text is empty");
+  TERN_TRY(check_text("the text", piece.text));
+  if (!std::isfinite(piece.score)) return corrupt("the score is not finite");
+  if (piece.type < PieceType::normal || piece.type > PieceType::byte) {
+    return unsupported(fmt::format("type {} is unknown to this version", static_cast<int>(piece.type)));
+  }
+  if (piece.type == PieceType::byte && !is_byte_piece(piece.text)) {
+    return corrupt("a byte piece is not of the form <0xHH>");
+  }
+  return {};
+}
+
+Status validate_metadata(const ModelDescription& d) {
+  TERN_TRY(check_records("entries", d.metadata.size(), kMaxMetadata));
+  for (const auto& [key, value] : d.metadata) {
+    if (key.empty() || key.size() > kMaxNameBytes) {
+      return corrupt(fmt::format("a key has {} bytes, expected 1 to {}", key.size(), kMaxNameBytes));
+    }
+    TERN_TRY(check_text("a key", key));
+    TERN_TRY(check_text("a value", value));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status validate_config(const ModelConfig& c) {
+  TERN_TRY(check_range("vocab_size", c.vocab_size, kMaxVocabulary));
+  TERN_TRY(check_range("hidden_size", c.hidden_size, kMaxWidth));
+  TERN_TRY(check_range("ffn_size", c.ffn_size, kMaxWidth));
+  TERN_TRY(check_range("layers", c.layers, kMaxLayers));
+  TERN_TRY(check_range("heads", c.heads, kMaxHeads));
+  TERN_TRY(check_range("kv_heads", c.kv_heads, c.heads));
+  TERN_TRY(check_range("head_dim", c.head_dim, kMaxHeadDim));
+  TERN_TRY(check_range("heads * head_dim", uint64_t{c.heads} * c.head_dim, kMaxWidth));
+  TERN_TRY(check_range("context", c.context, kMaxContext));
+  if (c.heads % c.kv_heads != 0) {
+    return corrupt(fmt::format("kv_heads is {}, expected a divisor of the {} heads", c.kv_heads, c.heads));
+  }
+  if (c.head_dim % 2 != 0) return corrupt(fmt::format("head_dim is {}, expected an even number", c.head_dim));
+  for (const auto& [name, eps] : {std::pair{"norm_eps", c.norm_eps}, std::pair{"final_norm_eps", c.final_norm_eps}}) {
+    if (!std::isfinite(eps) || eps < 0)
+      return corrupt(fmt::format("{} is {}, expected a finite number from 0 on", name, eps));
+  }
+  if (!std::isfinite(c.rope_base) || c.rope_base <= 0) {
+    return corrupt(fmt::format("rope_base is {}, expected a finite positive number", c.rope_base));
+  }
+  if (c.rope_pairing != RopePairing::halves && c.rope_pairing != RopePairing::interleaved) {
+    return unsupported(
+        fmt::format("rope_pairing is {}, expected 1 (halves) or 2 (interleaved)", static_cast<int>(c.rope_pairing)));
+  }
+  if (c.activation != Activation::silu && c.activation != Activation::relu2) {
+    return unsupported(fmt::format("activation is {}, expected 1 (silu) or 2 (relu2)", static_cast<int>(c.activation)));
+  }
+  return {};
+}
+
+Status validate_tensors(const std::vector<TensorRecord>& tensors) {
+  TERN_TRY(check_records("tensors", tensors.size(), kMaxTensors));
+  TERN_TRY(check_names(tensors, "tensor"));
+  for (const TensorRecord& t : tensors) TERN_TRY(validate_tensor(t).within("tensor '" + t.name + "'"));
+  return {};
+}
+
+Status validate_tokenizer(const TokenizerData& t) {
+  if (t.kind != TokenizerKind::sentencepiece_bpe) {
+    return unsupported(fmt::format("kind is {}, expected 1 (sentencepiece_bpe)", static_cast<int>(t.kind)));
+  }
+  TERN_TRY(check_range("the count of pieces", t.pieces.size(), kMaxPieces));
+  TERN_TRY(check_records("stop ids", t.stop_ids.size(), kMaxStopIds));
+  const auto count = static_cast<int64_t>(t.pieces.size());
+  for (const auto& [name, id] : {std::pair{"bos", t.bos}, {"eos", t.eos}, {"unknown", t.unknown}, {"pad", t.pad}}) {
+    if (id < -1 || id >= count)
+      return corrupt(fmt::format("{} is {}, expected -1 or a piece below {}", name, id, count));
+  }
+  for (int32_t id : t.stop_ids) {
+    if (id < 0 || id >= count) return corrupt(fmt::format("a stop id is {}, expected a piece below {}", id, count));
+  }
+  for (size_t i = 0; i < t.pieces.size(); ++i) TERN_TRY(validate_piece(t.pieces[i]).within(fmt::format("piece {}", i)));
+  return {};
+}
+
+Status validate_description(const ModelDescription& d) {
+  TERN_TRY(validate_config(d.config).within("section CONF"));
+  TERN_TRY(validate_tensors(d.tensors).within("section TENS"));
+  TERN_TRY(check_records("inputs", d.inputs.size(), kMaxInputs).within("section INPT"));
+  TERN_TRY(check_records("linears", d.linears.size(), kMaxLinears).within("section LINR"));
+  TERN_TRY(check_names(d.inputs, "input").within("section INPT"));
+  TERN_TRY(check_names(d.linears, "linear").within("section LINR"));
+  TERN_TRY(validate_linears(d));
+  if (d.tokenizer) TERN_TRY(validate_tokenizer(*d.tokenizer).within("section TOKN"));
+  return validate_metadata(d).within("section META");
+}
+
+}  // namespace tern

@@ -1,0 +1,182 @@
+// TernFile::verify_payload: every byte of every part, in blocks, so that memory stays small.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "formats/encoding/int8.h"
+#include "formats/encoding/trit2.h"
+#include "formats/encoding/values.h"
+#include "formats/tern/hash.h"
+#include "formats/tern/limits.h"
+#include "formats/tern/reader.h"
+
+namespace tern {
+namespace {
+
+constexpr uint64_t kStep = 1 << 20;  // bytes between two reports
+
+class PayloadVerifier {
+ public:
+  PayloadVerifier(std::span<const std::byte> file, uint64_t total, const ProgressCallback& progress,
+                  const std::optional<MappedFile>& map)
+      : file_(file), total_(total), progress_(progress), map_(map) {}
+
+  Status verify(const TensorRecord& t, std::span<const std::byte> codes, std::span<const std::byte> scales) {
+    what_ = t.name;
+    TERN_TRY(check_gap(t.codes.offset));
+    TERN_TRY(check_hash(codes, t.codes, "codes"));
+    TERN_ASSIGN(const Layout layout, layout_of(t.encoding, t.rows, t.cols));
+    TERN_TRY(check_codes(t, layout, codes));
+    release(t.codes);
+    if (scales.empty()) return {};
+    TERN_TRY(check_gap(t.scales.offset));
+    TERN_TRY(check_hash(scales, t.scales, "scales"));
+    TERN_TRY(check_scales(t, layout, scales));
+    release(t.scales);
+    return {};
+  }
+
+  Status finish() { return check_gap(file_.size()); }
+  void start_at(uint64_t offset) { end_ = offset; }
+
+ private:
+  Status check_gap(uint64_t next) {
+    for (uint64_t i = end_; i < next; ++i) {
+      if (file_[i] != std::byte{0})
+        return corrupt(fmt::format("padding before the part at offset {} is not zero at {}", next, i));
+    }
+    return {};
+  }
+
+  Status check_hash(std::span<const std::byte> bytes, const Part& part, const char* name) {
+    Hash64 hash;
+    for (uint64_t at = 0; at < bytes.size(); at += kStep) {
+      const auto piece = bytes.subspan(at, std::min<uint64_t>(kStep, bytes.size() - at));
+      hash.update(piece);
+      done_ += piece.size();
+      if (progress_ && !progress_({what_, done_, total_})) return aborted("verification was stopped");
+    }
+    end_ = part.offset + part.bytes;
+    const uint64_t found = hash.digest();
+    if (found == part.hash) return {};
+    return corrupt(fmt::format("{}: XXH3-64 is {:016x}, expected {:016x}", name, found, part.hash));
+  }
+
+  void release(const Part& part) const {
+    if (map_) map_->release(part.offset, part.bytes);
+  }
+
+  static Status check_finite(FloatType type, std::span<const std::byte> values, const char* what) {
+    for (uint64_t i = 0, n = values.size() / float_bytes(type); i < n; ++i) {
+      if (!std::isfinite(load_float(type, values.data(), i)))
+        return corrupt(fmt::format("{} {} is not finite", what, i));
+    }
+    return {};
+  }
+
+  Status check_codes(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) const {
+    switch (t.encoding.kind) {
+      case EncodingKind::plain:
+        return check_finite(t.encoding.value_type, codes, "value");
+      case EncodingKind::dense:
+        return check_dense(t, layout, codes);
+      case EncodingKind::int_:
+        return check_padding(t, layout, codes, 1);
+      case EncodingKind::trit:
+        return check_trits(t, layout, codes);
+      default:
+        return {};
+    }
+  }
+
+  static Status check_dense(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
+    TERN_TRY(check_finite(t.encoding.value_type, codes, "value"));
+    const uint64_t columns = layout.padded_cols();
+    for (uint64_t i = 0, n = layout.tiles * columns * kTileRows; i < n; ++i) {
+      const uint64_t row = i / (columns * kTileRows) * kTileRows + i % kTileRows, col = i / kTileRows % columns;
+      if (row < t.rows && col < t.cols) continue;
+      if (load_float(t.encoding.value_type, codes.data(), i) != 0) {
+        return corrupt(fmt::format("padding at row {}, column {} is not zero", row, col));
+      }
+    }
+    return {};
+  }
+
+  static Status check_trits(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
+    for (uint64_t i = 0; i < codes.size(); ++i) {
+      const auto byte = std::to_integer<unsigned>(codes[i]);
+      if (byte & (byte >> 1) & 0x55) return corrupt(fmt::format("byte {} holds the code 3, expected 0 to 2", i));
+    }
+    return check_padding(t, layout, codes, t.encoding.planes);
+  }
+
+  // int and trit: visits the rows beyond the matrix whole, and of other rows the blocks that end a group.
+  static Status check_padding(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes,
+                              unsigned planes) {
+    for (uint64_t row = 0; row < layout.tiles * kTileRows; ++row) {
+      const std::byte* tile = codes.data() + row / kTileRows * layout.tile_bytes;
+      for (uint64_t group = 0; group < layout.groups; ++group) {
+        const uint64_t begin = group * layout.group_cols;
+        const uint64_t used = row < t.rows ? std::min(layout.group_cols, t.cols - begin) : 0;
+        for (unsigned plane = 0; plane < planes; ++plane) {
+          const std::byte* blocks = tile + (group * planes + plane) * layout.group_blocks * kBlockBytes;
+          for (uint64_t col = used; col < layout.padded_group_cols(); ++col) {
+            if (!is_zero(t.encoding, blocks, row % kTileRows, col)) {
+              return corrupt(
+                  fmt::format("padding at row {}, group {}, plane {}, column {} is not zero", row, group, plane, col));
+            }
+          }
+        }
+      }
+    }
+    return {};
+  }
+
+  // Of the blocks of one group and plane.
+  static bool is_zero(const Encoding& e, const std::byte* blocks, uint64_t row, uint64_t col) {
+    const std::byte* in_block =
+        blocks + col / (e.kind == EncodingKind::trit ? kTrit2BlockCols : kInt8BlockCols) * kBlockBytes;
+    const auto byte = std::to_integer<unsigned>(in_block[row * 4 + col % 4]);
+    return e.kind == EncodingKind::trit ? (byte >> 2 * (col % kTrit2BlockCols / 4) & 3) == 1 : byte == kInt8Zero;
+  }
+
+  static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {
+    TERN_TRY(check_finite(t.encoding.scale_type, scales, "scale"));
+    if (t.encoding.scope == ScaleScope::tensor) return {};
+    const uint64_t runs = layout.scale_count / layout.tiles / kTileRows;
+    for (uint64_t row = t.rows; row < layout.tiles * kTileRows; ++row) {
+      for (uint64_t run = 0; run < runs; ++run) {
+        const uint64_t i = (row / kTileRows * runs + run) * kTileRows + row % kTileRows;
+        if (load_float(t.encoding.scale_type, scales.data(), i) != 0) {
+          return corrupt(fmt::format("the scale of padding row {} is not zero", row));
+        }
+      }
+    }
+    return {};
+  }
+
+  std::span<const std::byte> file_;
+  uint64_t total_, done_ = 0, end_ = 0;
+  const ProgressCallback& progress_;
+  const std::optional<MappedFile>& map_;
+  std::string_view what_;
+};
+
+}  // namespace
+
+// Opening has checked the hashes of all other sections.
+Status TernFile::verify_payload(const ProgressCallback& progress) const {
+  uint64_t total = 0;
+  for (const TensorRecord& t : description_.tensors) total += t.codes.bytes + t.scales.bytes;
+  PayloadVerifier verifier(bytes_, total, progress, map_);
+  if (!description_.tensors.empty()) verifier.start_at(description_.tensors.front().codes.offset);
+  for (uint32_t i = 0; i < description_.tensors.size(); ++i) {
+    const TensorRecord& t = description_.tensors[i];
+    TERN_TRY(verifier.verify(t, codes(i), scales(i)).within(path_ + ": tensor '" + t.name + "'"));
+  }
+  if (description_.tensors.empty()) return {};
+  return verifier.finish().within(path_ + ": section DATA");
+}
+
+}  // namespace tern
