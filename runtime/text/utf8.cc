@@ -37,13 +37,4 @@ Utf8Step utf8_step(std::string_view text) {
   return {Utf8Step::Kind::valid, lead.length};
 }
 
-bool is_valid_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Step step = utf8_step(text);
-    if (step.kind != Utf8Step::Kind::valid) return false;
-    text.remove_prefix(step.bytes);
-  }
-  return true;
-}
-
 }  // namespace tern

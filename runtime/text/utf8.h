@@ -16,8 +16,6 @@ struct Utf8Step {
 // unfinished: the text ends inside a sequence that more bytes could complete.
 Utf8Step utf8_step(std::string_view text);
 
-bool is_valid_utf8(std::string_view text);
-
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
 }  // namespace tern

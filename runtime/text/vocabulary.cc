@@ -9,7 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "runtime/text/utf8.h"
+#include "formats/tern/limits.h"
+#include "formats/tern/utf8.h"
 
 namespace tern {
 namespace {

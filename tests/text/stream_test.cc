@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "formats/tern/utf8.h"
 #include "runtime/text/tokenizer.h"
-#include "runtime/text/utf8.h"
 
 using namespace tern;
 
