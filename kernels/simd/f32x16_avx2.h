@@ -28,6 +28,9 @@ struct F32x16<Avx2> : XsimdLanes<F32x16<Avx2>, xsimd::avx2> {
     const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
+  friend F32x16 operator/(const F32x16& a, const F32x16& b) {
+    return each([&](size_t i) { return Batch(_mm256_div_ps(a.part[i], b.part[i])); });
+  }
   friend F32x16 fma(const F32x16& a, const F32x16& b, const F32x16& c) {
     return each([&](size_t i) { return Batch(_mm256_fmadd_ps(a.part[i], b.part[i], c.part[i])); });
   }

@@ -23,6 +23,9 @@ struct F32x16<Avx512> : XsimdLanes<F32x16<Avx512>, xsimd::avx512bw> {
     const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(part[0]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
+  friend F32x16 operator/(const F32x16& a, const F32x16& b) {
+    return each([&](size_t i) { return Batch(_mm512_div_ps(a.part[i], b.part[i])); });
+  }
   friend F32x16 fma(const F32x16& a, const F32x16& b, const F32x16& c) {
     return each([&](size_t i) { return Batch(_mm512_fmadd_ps(a.part[i], b.part[i], c.part[i])); });
   }

@@ -22,6 +22,9 @@ struct F32x16<Neon> : XsimdLanes<F32x16<Neon>, xsimd::neon64> {
     const int16x8_t high = vcombine_s16(vmovn_s32(vcvtq_s32_f32(part[2])), vmovn_s32(vcvtq_s32_f32(part[3])));
     vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
   }
+  friend F32x16 operator/(const F32x16& a, const F32x16& b) {
+    return each([&](size_t i) { return Batch(vdivq_f32(a.part[i], b.part[i])); });
+  }
   friend F32x16 fma(const F32x16& a, const F32x16& b, const F32x16& c) {
     return each([&](size_t i) { return Batch(vfmaq_f32(c.part[i], a.part[i], b.part[i])); });
   }

@@ -1,6 +1,6 @@
 // What F32x16 takes from xsimd, for ISAs whose batches hold 16 / N lanes: load, store, add, subtract, multiply,
-// divide, compare, select. fma, f16 conversion and the reduction tree come from the ISA's own header
-// (xsimd 8.1 does not fuse on every ISA and adds lanes in other orders).
+// compare, select. The rest comes from the ISA's own header: xsimd 8.1 does not fuse on every ISA, divides by an
+// approximate reciprocal on NEON, and adds lanes in other orders.
 #pragma once
 
 #include <xsimd/xsimd.hpp>
@@ -47,9 +47,6 @@ struct XsimdLanes {
   }
   friend Self operator*(const Self& a, const Self& b) {
     return each([&](size_t i) { return a.part[i] * b.part[i]; });
-  }
-  friend Self operator/(const Self& a, const Self& b) {
-    return each([&](size_t i) { return a.part[i] / b.part[i]; });
   }
   friend Self abs(const Self& a) {
     return each(
