@@ -16,18 +16,66 @@ using nlohmann::json;
 
 // Fields that never change the logits of a decoder in inference.
 const std::set<std::string>& harmless_fields() {
-  static const std::set<std::string> fields = {
-      "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "_num_labels", "architectures",
-      "attention_dropout", "auto_map", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "chunk_size_feed_forward",
-      "decoder_start_token_id", "diversity_penalty", "do_sample", "dtype", "early_stopping",
-      "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id",
-      "forced_eos_token_id", "gradient_checkpointing", "hidden_dropout", "hidden_dropout_prob", "id2label",
-      "initializer_range", "is_decoder", "label2id", "length_penalty", "max_length", "min_length", "model_type",
-      "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences", "output_attentions",
-      "output_hidden_states", "output_scores", "pad_token_id", "prefix", "problem_type", "remove_invalid_values",
-      "repetition_penalty", "return_dict", "return_dict_in_generate", "sep_token_id", "suppress_tokens",
-      "task_specific_params", "temperature", "tf_legacy_loss", "tokenizer_class", "top_k", "top_p", "torch_dtype",
-      "torchscript", "transformers_version", "typical_p", "use_bfloat16", "use_cache"};
+  static const std::set<std::string> fields = {"_attn_implementation_autoset",
+                                               "_commit_hash",
+                                               "_name_or_path",
+                                               "_num_labels",
+                                               "architectures",
+                                               "attention_dropout",
+                                               "auto_map",
+                                               "bad_words_ids",
+                                               "begin_suppress_tokens",
+                                               "bos_token_id",
+                                               "chunk_size_feed_forward",
+                                               "decoder_start_token_id",
+                                               "diversity_penalty",
+                                               "do_sample",
+                                               "dtype",
+                                               "early_stopping",
+                                               "encoder_no_repeat_ngram_size",
+                                               "exponential_decay_length_penalty",
+                                               "finetuning_task",
+                                               "forced_bos_token_id",
+                                               "forced_eos_token_id",
+                                               "gradient_checkpointing",
+                                               "hidden_dropout",
+                                               "hidden_dropout_prob",
+                                               "id2label",
+                                               "initializer_range",
+                                               "is_decoder",
+                                               "label2id",
+                                               "length_penalty",
+                                               "max_length",
+                                               "min_length",
+                                               "model_type",
+                                               "no_repeat_ngram_size",
+                                               "num_beam_groups",
+                                               "num_beams",
+                                               "num_return_sequences",
+                                               "output_attentions",
+                                               "output_hidden_states",
+                                               "output_scores",
+                                               "pad_token_id",
+                                               "prefix",
+                                               "problem_type",
+                                               "remove_invalid_values",
+                                               "repetition_penalty",
+                                               "return_dict",
+                                               "return_dict_in_generate",
+                                               "sep_token_id",
+                                               "suppress_tokens",
+                                               "task_specific_params",
+                                               "temperature",
+                                               "tf_legacy_loss",
+                                               "tokenizer_class",
+                                               "top_k",
+                                               "top_p",
+                                               "torch_dtype",
+                                               "torchscript",
+                                               "transformers_version",
+                                               "typical_p",
+                                               "use_bfloat16",
+                                               "use_cache"};
   return fields;
 }
 
@@ -141,8 +189,8 @@ Status read_exclusions(const json& value, const std::string& where) {
   if (!value.is_array()) return wrong(where, value, "a list or null");
   for (const json& module : value) {
     if (module != "lm_head" && module != "model.embed_tokens" && module != "embed_tokens" && module != "model.norm") {
-      return unsupported(fmt::format("{} names {}: layers left out of the quantization are not supported", where,
-                                     module.dump()));
+      return unsupported(
+          fmt::format("{} names {}: layers left out of the quantization are not supported", where, module.dump()));
     }
   }
   return {};
@@ -155,12 +203,9 @@ Status read_quantization(const json& value, const std::string& where, std::optio
   bool has_norm = false;
   std::optional<double> unused_eps;  // of that norm
   const std::map<std::string, Setter> setters = {
-      {"quant_method", text_into(&q.method)},
-      {"linear_class", text_into(&q.linear_class)},
-      {"quantization_mode", text_into(&q.mode)},
-      {"use_rms_norm", flag_into(&has_norm)},
-      {"rms_norm_eps", number_into(&unused_eps, true)},
-      {"modules_to_not_convert", read_exclusions},
+      {"quant_method", text_into(&q.method)},           {"linear_class", text_into(&q.linear_class)},
+      {"quantization_mode", text_into(&q.mode)},        {"use_rms_norm", flag_into(&has_norm)},
+      {"rms_norm_eps", number_into(&unused_eps, true)}, {"modules_to_not_convert", read_exclusions},
   };
   // The method first: other methods have other fields.
   if (value.value("quant_method", json()) != "bitnet") {
@@ -175,8 +220,8 @@ Status read_quantization(const json& value, const std::string& where, std::optio
   }
   if (has_norm) return unsupported(where + ".use_rms_norm is true: a norm inside each linear layer is not supported");
   if (q.linear_class != "bitlinear" && q.linear_class != "autobitlinear") {
-    return unsupported(fmt::format("{}.linear_class is '{}', expected 'bitlinear' or 'autobitlinear'", where,
-                                   q.linear_class));
+    return unsupported(
+        fmt::format("{}.linear_class is '{}', expected 'bitlinear' or 'autobitlinear'", where, q.linear_class));
   }
   if (q.mode != "offline" && q.mode != "online") {
     return unsupported(fmt::format("{}.quantization_mode is '{}', expected 'offline' or 'online'", where, q.mode));
@@ -236,8 +281,8 @@ Status read_fields(const json& document, Fields* fields) {
         return unsupported(fmt::format("{} is {}, only {} is supported", where, value.dump(), neutral->second.dump()));
       }
     } else {
-      return unsupported(fmt::format("{}: unknown field '{}' = {} may change results", fields->config.name, key,
-                                     value.dump()));
+      return unsupported(
+          fmt::format("{}: unknown field '{}' = {} may change results", fields->config.name, key, value.dump()));
     }
   }
   return {};
@@ -255,12 +300,14 @@ Status read_architecture(const json& document, HfConfig* config) {
   } else if (type == "bitnet") {
     config->architecture = "BitNetForCausalLM";
   } else {
-    return unsupported(fmt::format("{}: model_type is {}, expected \"llama\" or \"bitnet\"", config->name, type.dump()));
+    return unsupported(
+        fmt::format("{}: model_type is {}, expected \"llama\" or \"bitnet\"", config->name, type.dump()));
   }
   const std::set<std::string> known = {"LlamaForCausalLM", "BitNetForCausalLM", "BitnetForCausalLM"};
   if (!known.contains(config->architecture)) {
-    return unsupported(fmt::format("{}: architecture '{}' is not supported, only LlamaForCausalLM and BitNetForCausalLM",
-                                   config->name, config->architecture));
+    return unsupported(
+        fmt::format("{}: architecture '{}' is not supported, only LlamaForCausalLM and BitNetForCausalLM", config->name,
+                    config->architecture));
   }
   if (!type.is_null() && type != "llama" && type != "bitnet") {
     return corrupt(fmt::format("{}: model_type {} contradicts architecture '{}'", config->name, type.dump(),
@@ -273,7 +320,7 @@ Status apply_defaults(Fields* f) {
   HfConfig& c = f->config;
   const bool llama = c.architecture == "LlamaForCausalLM";
   const std::pair<const char*, uint32_t> required[] = {
-      {"vocab_size", c.vocab_size}, {"hidden_size", c.hidden_size}, {"intermediate_size", c.intermediate_size},
+      {"vocab_size", c.vocab_size},    {"hidden_size", c.hidden_size},   {"intermediate_size", c.intermediate_size},
       {"num_hidden_layers", c.layers}, {"num_attention_heads", c.heads}, {"max_position_embeddings", c.context}};
   for (const auto& [field, value] : required) {
     if (value == 0) return corrupt(fmt::format("{}: the field '{}' is missing", c.name, field));

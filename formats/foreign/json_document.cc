@@ -73,8 +73,8 @@ Result<nlohmann::json> parse_json(std::string_view text, const std::string& name
 Result<std::string> read_small_file(const std::string& path, size_t limit) {
   TERN_ASSIGN(MappedFile file, MappedFile::open(path));
   if (file.bytes().size() > limit) {
-    return corrupt(fmt::format("{}: {} bytes, more than the {} that such a file may have", path, file.bytes().size(),
-                               limit));
+    return corrupt(
+        fmt::format("{}: {} bytes, more than the {} that such a file may have", path, file.bytes().size(), limit));
   }
   const auto* begin = reinterpret_cast<const char*>(file.bytes().data());
   return std::string(begin, file.bytes().size());

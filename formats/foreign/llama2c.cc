@@ -23,8 +23,8 @@ T load(std::span<const std::byte> bytes, size_t offset) {  // REQUIRES the range
 // The seven int32 that every version has.
 Status read_shape(std::span<const std::byte> bytes, size_t offset, const std::string& name, Llama2cFile* file) {
   const char* fields[] = {"dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len"};
-  uint32_t* out[] = {&file->dim, &file->hidden, &file->layers, &file->heads, &file->kv_heads, &file->vocab,
-                     &file->context};
+  uint32_t* out[] = {&file->dim,      &file->hidden, &file->layers, &file->heads,
+                     &file->kv_heads, &file->vocab,  &file->context};
   for (size_t i = 0; i < 7; ++i) {
     int64_t value = load<int32_t>(bytes, offset + 4 * i);
     if (i == 5 && file->version == 0 && value < 0) {  // version 0 marks an untied head so
@@ -32,8 +32,8 @@ Status read_shape(std::span<const std::byte> bytes, size_t offset, const std::st
       value = -value;
     }
     if (value <= 0 || value > 0x7fffffff) {
-      return corrupt(fmt::format("{}: not a llama2.c checkpoint: {} is {}, expected a positive count", name, fields[i],
-                                 value));
+      return corrupt(
+          fmt::format("{}: not a llama2.c checkpoint: {} is {}, expected a positive count", name, fields[i], value));
     }
     *out[i] = static_cast<uint32_t>(value);
   }
@@ -70,24 +70,30 @@ Shape shape_of(const Llama2cFile& f, Llama2cTensor tensor) {
   const uint64_t kv = uint64_t{f.dim} / f.heads * f.kv_heads;
   switch (tensor) {
     case Llama2cTensor::embedding:
-    case Llama2cTensor::head: return {f.vocab, f.dim};
+    case Llama2cTensor::head:
+      return {f.vocab, f.dim};
     case Llama2cTensor::attention_norm:
     case Llama2cTensor::ffn_norm:
-    case Llama2cTensor::final_norm: return {1, f.dim};
+    case Llama2cTensor::final_norm:
+      return {1, f.dim};
     case Llama2cTensor::wq:
-    case Llama2cTensor::wo: return {f.dim, f.dim};
+    case Llama2cTensor::wo:
+      return {f.dim, f.dim};
     case Llama2cTensor::wk:
-    case Llama2cTensor::wv: return {kv, f.dim};
+    case Llama2cTensor::wv:
+      return {kv, f.dim};
     case Llama2cTensor::w1:
-    case Llama2cTensor::w3: return {f.hidden, f.dim};
-    case Llama2cTensor::w2: return {f.dim, f.hidden};
+    case Llama2cTensor::w3:
+      return {f.hidden, f.dim};
+    case Llama2cTensor::w2:
+      return {f.dim, f.hidden};
   }
   return {0, 0};
 }
 
 uint32_t copies_of(const Llama2cFile& f, Llama2cTensor tensor) {
-  const bool once = tensor == Llama2cTensor::embedding || tensor == Llama2cTensor::final_norm ||
-                    tensor == Llama2cTensor::head;
+  const bool once =
+      tensor == Llama2cTensor::embedding || tensor == Llama2cTensor::final_norm || tensor == Llama2cTensor::head;
   return once ? 1 : f.layers;
 }
 
@@ -126,8 +132,8 @@ Result<Llama2cFile> parse_v0(std::span<const std::byte> bytes, const std::string
   Llama2cFile f;
   TERN_TRY(read_shape(bytes, 0, name, &f));
   Cursor cursor(28);
-  for (T t : {T::embedding, T::attention_norm, T::wq, T::wk, T::wv, T::wo, T::ffn_norm, T::w1, T::w2, T::w3,
-              T::final_norm}) {
+  for (T t :
+       {T::embedding, T::attention_norm, T::wq, T::wk, T::wv, T::wo, T::ffn_norm, T::w1, T::w2, T::w3, T::final_norm}) {
     place_floats(t, &cursor, &f);
   }
   // Tables of cosines and sines for RoPE that run.c skips as well.
@@ -173,9 +179,9 @@ Result<Llama2cFile> parse_llama2c(std::span<const std::byte> bytes, const std::s
   if (load<uint32_t>(bytes, 0) == kMagic) {
     const auto version = load<int32_t>(bytes, 4);
     if (version == 2) return parse_v2(bytes, name);
-    return unsupported(fmt::format(
-        "{}: llama2.c version {} is not supported, only 0 and 2 (version 1 is used for different layouts)", name,
-        version));
+    return unsupported(
+        fmt::format("{}: llama2.c version {} is not supported, only 0 and 2 (version 1 is used for different layouts)",
+                    name, version));
   }
   if (std::memcmp(bytes.data(), "PK", 2) == 0) {
     return unsupported(name + ": this is a PyTorch archive, not a llama2.c checkpoint; use the safetensors files");

@@ -15,15 +15,26 @@
 namespace tern {
 
 enum class Llama2cTensor : uint8_t {
-  embedding, attention_norm, wq, wk, wv, wo, ffn_norm, w1, w2, w3, final_norm, head
+  embedding,
+  attention_norm,
+  wq,
+  wk,
+  wv,
+  wo,
+  ffn_norm,
+  w1,
+  w2,
+  w3,
+  final_norm,
+  head
 };
 inline constexpr size_t kLlama2cTensors = 12;
 
 // One matrix (or norm vector: rows = 1) of one layer, as byte offsets into the file.
 struct Llama2cPart {
   uint64_t rows = 0, cols = 0;
-  uint64_t values = 0;         // offset of f32 values, or of int8 codes
-  uint64_t scales = 0;         // int8: offset of f32 scales, one per `group` consecutive values of the matrix
+  uint64_t values = 0;  // offset of f32 values, or of int8 codes
+  uint64_t scales = 0;  // int8: offset of f32 scales, one per `group` consecutive values of the matrix
   bool int8 = false;
 };
 

@@ -46,8 +46,8 @@ Result<TokenizerData> parse_llama2c_tokenizer(std::span<const std::byte> bytes, 
   while (at < bytes.size()) {
     const auto id = static_cast<uint32_t>(data.pieces.size());
     if (id == vocab_size) {
-      return corrupt(fmt::format("{}: bytes follow piece {}, the last one of a vocabulary of {}", name, id - 1,
-                                 vocab_size));
+      return corrupt(
+          fmt::format("{}: bytes follow piece {}, the last one of a vocabulary of {}", name, id - 1, vocab_size));
     }
     if (!in_range(at, 8, bytes.size())) return corrupt(fmt::format("{}: piece {} is cut off", name, id));
     float score = 0;
@@ -56,15 +56,16 @@ Result<TokenizerData> parse_llama2c_tokenizer(std::span<const std::byte> bytes, 
     std::memcpy(&length, bytes.data() + at + 4, 4);
     at += 8;
     if (length <= 0 || static_cast<uint32_t>(length) > longest || !in_range(at, length, bytes.size())) {
-      return corrupt(fmt::format("{}: piece {} has length {}, expected 1 to {} within the file", name, id, length,
-                                 longest));
+      return corrupt(
+          fmt::format("{}: piece {} has length {}, expected 1 to {} within the file", name, id, length, longest));
     }
     std::string text(reinterpret_cast<const char*>(bytes.data()) + at, static_cast<size_t>(length));
     at += static_cast<uint64_t>(length);
     data.pieces.push_back({undo_export(std::move(text), id), score, type_of(id)});
   }
   if (data.pieces.size() != vocab_size) {
-    return corrupt(fmt::format("{}: {} pieces, the model has a vocabulary of {}", name, data.pieces.size(), vocab_size));
+    return corrupt(
+        fmt::format("{}: {} pieces, the model has a vocabulary of {}", name, data.pieces.size(), vocab_size));
   }
   data.unknown = 0;
   data.bos = 1;

@@ -128,8 +128,8 @@ Result<std::string_view> header_text(std::span<const std::byte> bytes, const std
     return corrupt(fmt::format("{}: header length {} exceeds the limit of {}", file, length, kMaxSafetensorsHeader));
   }
   if (!in_range(8, length, bytes.size())) {
-    return corrupt(fmt::format("{}: header length {} reaches past the end of the file ({} bytes)", file, length,
-                               bytes.size()));
+    return corrupt(
+        fmt::format("{}: header length {} reaches past the end of the file ({} bytes)", file, length, bytes.size()));
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
   if (text.empty() || text.front() != '{') return corrupt(file + ": the header must start with '{'");
@@ -206,7 +206,8 @@ Result<std::map<std::string, std::set<std::string>>> read_weight_map(const std::
   std::map<std::string, std::set<std::string>> shards;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
     const std::string shard = file.is_string() ? file.get<std::string>() : std::string();
-    if (shard.empty() || shard == "." || shard == ".." || shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos) {
+    if (shard.empty() || shard == "." || shard == ".." ||
+        shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos) {
       return corrupt(fmt::format("{}: weight_map sends '{}' to {}, which is not the name of a file in this directory",
                                  index_path, tensor, file.dump()));
     }

@@ -76,8 +76,8 @@ class Message {
 
 Status expect_wire(const Message& message, const Field& field, uint32_t wire) {
   if (field.wire == wire) return {};
-  return corrupt(fmt::format("{}: field {} has wire type {}, expected {}", message.where(), field.number, field.wire,
-                             wire));
+  return corrupt(
+      fmt::format("{}: field {} has wire type {}, expected {}", message.where(), field.number, field.wire, wire));
 }
 
 std::string text_of(const Field& field) {
@@ -128,21 +128,35 @@ Result<TrainerSpec> read_trainer(std::span<const std::byte> bytes, const std::st
   TrainerSpec spec;
   while (!message.at_end()) {
     TERN_ASSIGN(const Field field, message.next());
-    const bool used = field.number == 3 || field.number == 24 || field.number == 35 ||
-                      (field.number >= 40 && field.number <= 43);
+    const bool used =
+        field.number == 3 || field.number == 24 || field.number == 35 || (field.number >= 40 && field.number <= 43);
     if (used) TERN_TRY(expect_wire(message, field, 0));
     int32_t id = -1;
     if (field.number >= 40 && field.number <= 43) {
       TERN_ASSIGN(id, id_of(field, where));
     }
     switch (field.number) {
-      case 3: spec.model_type = field.value; break;
-      case 24: spec.suffix = field.value != 0; break;
-      case 35: spec.byte_fallback = field.value != 0; break;
-      case 40: spec.unk = id; break;
-      case 41: spec.bos = id; break;
-      case 42: spec.eos = id; break;
-      case 43: spec.pad = id; break;
+      case 3:
+        spec.model_type = field.value;
+        break;
+      case 24:
+        spec.suffix = field.value != 0;
+        break;
+      case 35:
+        spec.byte_fallback = field.value != 0;
+        break;
+      case 40:
+        spec.unk = id;
+        break;
+      case 41:
+        spec.bos = id;
+        break;
+      case 42:
+        spec.eos = id;
+        break;
+      case 43:
+        spec.pad = id;
+        break;
       default:  // 1..54: how the training went; the result is in the pieces
         if (field.number > 54) return unsupported(fmt::format("{}: unknown field {}", where, field.number));
     }
@@ -201,7 +215,8 @@ Result<TokenizerData> parse_sentencepiece(std::span<const std::byte> bytes, cons
     TERN_TRY(expect_wire(message, field, 2));
     switch (field.number) {
       case 1: {
-        if (data.pieces.size() == kMaxPieces) return unsupported(fmt::format("{}: more than {} pieces", name, kMaxPieces));
+        if (data.pieces.size() == kMaxPieces)
+          return unsupported(fmt::format("{}: more than {} pieces", name, kMaxPieces));
         TERN_ASSIGN(Piece piece, read_piece(field.bytes, fmt::format("{}: piece {}", name, data.pieces.size())));
         data.pieces.push_back(std::move(piece));
         break;
@@ -216,9 +231,13 @@ Result<TokenizerData> parse_sentencepiece(std::span<const std::byte> bytes, cons
         normalizer = true;
         TERN_TRY(read_normalizer(field.bytes, name + ": normalizer_spec", &data));
         break;
-      case 4: break;  // self_test_data
-      case 5: TERN_TRY(check_denormalizer(field.bytes, name + ": denormalizer_spec")); break;
-      default: return unsupported(fmt::format("{}: unknown field {}; not a SentencePiece model?", name, field.number));
+      case 4:
+        break;  // self_test_data
+      case 5:
+        TERN_TRY(check_denormalizer(field.bytes, name + ": denormalizer_spec"));
+        break;
+      default:
+        return unsupported(fmt::format("{}: unknown field {}; not a SentencePiece model?", name, field.number));
     }
   }
   if (!trainer) return corrupt(name + ": trainer_spec is missing; not a SentencePiece model?");

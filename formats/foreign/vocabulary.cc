@@ -6,6 +6,8 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "formats/tern/utf8.h"
+
 namespace tern {
 namespace {
 
@@ -52,7 +54,8 @@ Status check_ids(const TokenizerData& data, const std::string& name) {
     }
   }
   for (int32_t id : data.stop_ids) {
-    if (id < 0 || id >= size) return corrupt(fmt::format("{}: stop token {} is outside the vocabulary of {}", name, id, size));
+    if (id < 0 || id >= size)
+      return corrupt(fmt::format("{}: stop token {} is outside the vocabulary of {}", name, id, size));
   }
   if (data.unknown < 0 || data.pieces[data.unknown].type != PieceType::unknown) {
     return corrupt(fmt::format("{}: unk id {} is not a piece of type unknown", name, data.unknown));
@@ -62,31 +65,12 @@ Status check_ids(const TokenizerData& data, const std::string& name) {
 
 }  // namespace
 
-bool valid_utf8(std::string_view text) {
-  size_t i = 0;
-  while (i < text.size()) {
-    const auto lead = static_cast<uint8_t>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
-    if (length == 0 || length > text.size() - i) return false;
-    uint32_t code = length == 1 ? lead : lead & (0x7f >> length);
-    for (size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<uint8_t>(text[i + k]);
-      if (next >> 6 != 2) return false;
-      code = code << 6 | (next & 0x3f);
-    }
-    constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (code < kSmallest[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
-    i += length;
-  }
-  return true;
-}
-
 Status check_vocabulary(const TokenizerData& data, const std::string& name) {
   if (data.pieces.empty()) return corrupt(name + ": the vocabulary is empty");
   std::unordered_map<std::string_view, size_t> ids;
   for (size_t id = 0; id < data.pieces.size(); ++id) {
     const Piece& piece = data.pieces[id];
-    if (piece.text.empty() || !valid_utf8(piece.text)) {
+    if (piece.text.empty() || !is_valid_utf8(piece.text)) {
       return corrupt(fmt::format("{}: piece {} is {}", name, id, piece.text.empty() ? "empty" : "not valid UTF-8"));
     }
     const auto [it, inserted] = ids.emplace(piece.text, id);

@@ -8,9 +8,6 @@
 
 namespace tern {
 
-// UTF-8 without overlong forms and surrogates.
-bool valid_utf8(std::string_view text);
-
 // Pieces: not empty, valid UTF-8, no two alike, finite scores, exactly one of type unknown (the unknown id); byte
 // pieces named "<0xHH>", all 256 present when byte_fallback is set; special ids inside the vocabulary.
 Status check_vocabulary(const TokenizerData& data, const std::string& name);

@@ -15,18 +15,24 @@ Result<LinearStorage> linear_storage(const HfConfig& config) {
   const bool automatic = config.quantization->linear_class == "autobitlinear";
   if (config.quantization->mode == "online") {
     if (automatic) return LinearStorage::online_masters;
-    return corrupt(config.name + ": quantization_mode 'online' contradicts linear_class 'bitlinear', which holds packed weights");
+    return corrupt(config.name +
+                   ": quantization_mode 'online' contradicts linear_class 'bitlinear', which holds packed weights");
   }
   return automatic ? LinearStorage::packed_multiply : LinearStorage::packed_divide;
 }
 
 const char* describe(LinearStorage storage) {
   switch (storage) {
-    case LinearStorage::dense: return "dense";
-    case LinearStorage::masters: return "dense masters";
-    case LinearStorage::online_masters: return "dense masters, absmean";
-    case LinearStorage::packed_multiply: return "packed, scale multiplies";
-    case LinearStorage::packed_divide: return "packed, inverse scale";
+    case LinearStorage::dense:
+      return "dense";
+    case LinearStorage::masters:
+      return "dense masters";
+    case LinearStorage::online_masters:
+      return "dense masters, absmean";
+    case LinearStorage::packed_multiply:
+      return "packed, scale multiplies";
+    case LinearStorage::packed_divide:
+      return "packed, inverse scale";
   }
   return "";
 }
@@ -50,8 +56,8 @@ Result<std::unique_ptr<SourceMatrix>> ternary_master(std::unique_ptr<SourceMatri
     return std::unique_ptr<SourceMatrix>(
         std::make_unique<TernaryMatrix>(std::move(dense), Rule::sign, scan.scope, std::move(scan.scales)));
   }
-  return std::unique_ptr<SourceMatrix>(std::make_unique<TernaryMatrix>(std::move(dense), Rule::absmean,
-                                                                       ScaleScope::tensor, std::vector{scan.gamma}));
+  return std::unique_ptr<SourceMatrix>(
+      std::make_unique<TernaryMatrix>(std::move(dense), Rule::absmean, ScaleScope::tensor, std::vector{scan.gamma}));
 }
 
 }  // namespace tern

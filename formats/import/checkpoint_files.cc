@@ -12,7 +12,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexEnding = ".safetensors.index.json";
 
-std::string join(const std::string& directory, const std::string& name) { return (fs::path(directory) / name).string(); }
+std::string join(const std::string& directory, const std::string& name) {
+  return (fs::path(directory) / name).string();
+}
 
 std::string directory_of(const std::string& path) {
   const std::string parent = fs::path(path).parent_path().string();
@@ -48,9 +50,10 @@ Result<CheckpointFiles> in_directory(const std::string& directory) {
   const std::string single = join(directory, "model.safetensors");
   const std::string index = join(directory, "model.safetensors.index.json");
   if (file_exists(single) && file_exists(index)) {
-    return invalid_argument(fmt::format("{} holds both model.safetensors and model.safetensors.index.json: name the one to "
-                                        "convert",
-                                        directory));
+    return invalid_argument(
+        fmt::format("{} holds both model.safetensors and model.safetensors.index.json: name the one to "
+                    "convert",
+                    directory));
   }
   if (file_exists(index)) {
     files.kind = CheckpointFiles::Kind::huggingface_index;
@@ -91,9 +94,10 @@ Result<CheckpointFiles> find_checkpoint(const std::string& path) {
     files.kind = CheckpointFiles::Kind::huggingface_file;
     TERN_TRY(find_config(fs::path(name).stem().string(), &files));
   } else if (!name.ends_with(".bin")) {
-    return unsupported(fmt::format("{}: expected a directory, a .safetensors file, its .safetensors.index.json, or a "
-                                   "llama2.c .bin file",
-                                   path));
+    return unsupported(
+        fmt::format("{}: expected a directory, a .safetensors file, its .safetensors.index.json, or a "
+                    "llama2.c .bin file",
+                    path));
   }
   return files;
 }

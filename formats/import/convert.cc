@@ -1,1 +1,114 @@
-// (being written)
+#include "formats/import/convert.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+
+#include "formats/import/convert_plan.h"
+#include "formats/import/matrix_packer.h"
+#include "formats/tern/writer.h"
+
+namespace tern {
+namespace {
+
+class Conversion {
+ public:
+  Conversion(const ConvertPlan& plan, const ProgressCallback& progress) : plan_(plan), progress_(progress) {
+    for (const MatrixPlan& m : plan.matrices) total_ += m.source->rows * m.source->cols;
+  }
+
+  Result<ConvertReport> run(const std::string& path) {
+    TERN_ASSIGN(writer_, TernWriter::create(path, plan_.description));
+    for (uint32_t i = 0; i < plan_.matrices.size(); ++i) TERN_TRY(write_matrix(i));
+    TERN_TRY(tell(plan_.matrices.back().source->name));
+    TERN_TRY(writer_->finish());
+    report_.file_bytes = writer_->file_bytes();
+    report_.bits_per_weight = linear_weights_ == 0 ? 0 : 8 * linear_bytes_ / linear_weights_;
+    return std::move(report_);
+  }
+
+ private:
+  Status tell(const std::string& what) const {
+    if (progress_ && !progress_({what, done_, total_})) return aborted("conversion stopped on request");
+    return {};
+  }
+
+  Status write_matrix(uint32_t index) {
+    const MatrixPlan& m = plan_.matrices[index];
+    TERN_ASSIGN(MatrixPacker packer, MatrixPacker::create(m));
+    const uint64_t block = MatrixPacker::block_rows(m.source->cols);
+    for (uint64_t begin = 0; begin < m.source->rows; begin += block) {
+      TERN_TRY(tell(m.source->name));
+      const uint64_t count = std::min(block, m.source->rows - begin);
+      TERN_TRY(packer.pack(begin, count));
+      TERN_TRY(writer_->append_codes(index, packer.codes()));
+      TERN_TRY(writer_->append_scales(index, packer.scales()));
+      done_ += count * m.source->cols;
+    }
+    return add_report(m, packer);
+  }
+
+  Status add_report(const MatrixPlan& m, const MatrixPacker& packer) {
+    TERN_ASSIGN(const Layout layout, layout_of(m.encoding, m.source->rows, m.source->cols));
+    TensorReport r;
+    r.name = m.source->name;
+    r.encoding = describe(m.encoding);
+    r.rows = m.source->rows;
+    r.cols = m.source->cols;
+    r.bytes = layout.code_bytes + layout.scale_bytes;
+    r.exact = packer.exact();
+    r.relative_error = packer.relative_error();
+    if (m.encoding.kind != EncodingKind::plain && r.name.starts_with("blocks.")) {
+      linear_bytes_ += static_cast<double>(r.bytes);
+      linear_weights_ += static_cast<double>(r.rows) * static_cast<double>(r.cols);
+    }
+    report_.tensors.push_back(std::move(r));
+    return {};
+  }
+
+  const ConvertPlan& plan_;
+  const ProgressCallback& progress_;
+  std::unique_ptr<TernWriter> writer_;
+  ConvertReport report_;
+  uint64_t done_ = 0, total_ = 0;
+  double linear_bytes_ = 0, linear_weights_ = 0;
+};
+
+Result<ConvertReport> convert_checked(const SourceModel& source, const ConvertOptions& options, const std::string& path,
+                                      const ProgressCallback& progress) {
+  if (source.matrices.empty()) return invalid_argument("the model has no tensors");
+  TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
+  TERN_ASSIGN(const ConvertPlan plan, plan_conversion(source, options, progress));
+  TERN_ASSIGN(ConvertReport report, Conversion(plan, progress).run(path));
+  report.peak_estimate = memory;
+  return report;
+}
+
+}  // namespace
+
+Result<uint64_t> estimate_convert_memory(const SourceModel& source, const ConvertOptions&) {
+  // The program, its libraries, parsed headers, the vocabulary, and pages of the checkpoint not yet given back.
+  uint64_t bytes = uint64_t{64} << 20;
+  uint64_t widest = 0;
+  for (const auto& m : source.matrices) {
+    widest = std::max(widest, MatrixPacker::working_bytes(m->cols, static_cast<unsigned>(omp_get_max_threads())));
+    bytes += 4 * m->rows;  // scales per row, if the matrix turns out to be ternary
+  }
+  return bytes + widest;
+}
+
+Result<ConvertReport> convert(const SourceModel& source, const ConvertOptions& options, const std::string& output_path,
+                              const ProgressCallback& progress) {
+  try {
+    return convert_checked(source, options, output_path, progress);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("not enough memory to convert the model");
+  } catch (const std::exception& e) {
+    return internal_error(fmt::format("conversion failed: {}", e.what()));
+  }
+}
+
+}  // namespace tern

@@ -20,28 +20,28 @@ struct ConvertOptions {
   WeightChoice weights = WeightChoice::automatic;
   WeightChoice head = WeightChoice::automatic;
   WeightChoice embed = WeightChoice::automatic;  // tied models: head and embed must agree
-  uint32_t int8_group = 64;  // columns per scale of int8 weights
-  bool f32_activations = false;  // --act f32: store no activation rounding
+  uint32_t int8_group = 64;                      // columns per scale of int8 weights
+  bool f32_activations = false;                  // --act f32: store no activation rounding
 };
 
 struct TensorReport {
   std::string name, encoding;  // encoding: describe(...)
   uint64_t rows = 0, cols = 0, bytes = 0;
-  bool exact = false;          // every weight equals the source's value in f32
-  double relative_error = 0;   // Frobenius, against the source's values
+  bool exact = false;         // every weight equals the source's value in f32
+  double relative_error = 0;  // Frobenius, against the source's values
 };
 
 struct ConvertReport {
   std::vector<TensorReport> tensors;
   uint64_t file_bytes = 0;
-  double bits_per_weight = 0;     // of the block linears, everything included
-  uint64_t peak_estimate = 0;     // bytes of memory stated before the start
+  double bits_per_weight = 0;  // of the block linears, everything included
+  uint64_t peak_estimate = 0;  // bytes of memory stated before the start
 };
 
 // Stated before conversion starts: bytes of memory that convert will need at most.
 Result<uint64_t> estimate_convert_memory(const SourceModel& source, const ConvertOptions& options);
 
-Result<ConvertReport> convert(const SourceModel& source, const ConvertOptions& options,
-                              const std::string& output_path, const ProgressCallback& progress = {});
+Result<ConvertReport> convert(const SourceModel& source, const ConvertOptions& options, const std::string& output_path,
+                              const ProgressCallback& progress = {});
 
 }  // namespace tern

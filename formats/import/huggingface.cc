@@ -72,8 +72,8 @@ class Importer {
   }
 
   // BitNet's own architecture has these norms, under the names of transformers or of 1bitLLM; Llama has not.
-  Status add_sub_norm(const std::string& name, const std::string& block, const std::pair<const char*, const char*>& names,
-                      uint64_t cols) {
+  Status add_sub_norm(const std::string& name, const std::string& block,
+                      const std::pair<const char*, const char*>& names, uint64_t cols) {
     if (config_.architecture == "LlamaForCausalLM") return {};
     const std::string first = block + names.first + ".weight", second = block + names.second + ".weight";
     return add_dense(name, tensors_->find(first) || !tensors_->find(second) ? first : second, 1, cols);
@@ -126,7 +126,8 @@ class Importer {
   Status add_linear(const std::string& name, const std::string& module, uint64_t rows, uint64_t cols) {
     const std::string source = module + ".weight";
     if (tensors_->find(module + ".bias")) {
-      return unsupported(fmt::format("{}: the checkpoint holds '{}.bias': biases are not supported", config_.name, module));
+      return unsupported(
+          fmt::format("{}: the checkpoint holds '{}.bias': biases are not supported", config_.name, module));
     }
     if (storage_ == LinearStorage::packed_multiply || storage_ == LinearStorage::packed_divide) {
       return add_packed(name, source, rows, cols);
@@ -137,7 +138,8 @@ class Importer {
     }
     TERN_ASSIGN(auto matrix, dense(name, source, rows, cols));
     if (storage_ != LinearStorage::dense) {
-      TERN_ASSIGN(matrix, ternary_master(std::move(matrix), storage_, fmt::format("{}: tensor '{}'", config_.name, source)));
+      TERN_ASSIGN(matrix,
+                  ternary_master(std::move(matrix), storage_, fmt::format("{}: tensor '{}'", config_.name, source)));
     }
     model_.matrices.push_back(std::move(matrix));
     return {};
@@ -145,13 +147,13 @@ class Importer {
 
   Status add_packed(const std::string& name, const std::string& source, uint64_t rows, uint64_t cols) {
     if (rows % 4 != 0) {
-      return unsupported(fmt::format("{}: '{}' has {} rows: packed BitNet layers need a multiple of 4", config_.name, source,
-                                     rows));
+      return unsupported(
+          fmt::format("{}: '{}' has {} rows: packed BitNet layers need a multiple of 4", config_.name, source, rows));
     }
     TERN_ASSIGN(const Entry* entry, require(source, {rows / 4, cols}));
     if (entry->tensor.type != ForeignType::u8) {
-      return unsupported(fmt::format("{}: tensor '{}' is {}, but quantization_config says packed U8", entry->file->path(),
-                                     source, describe(entry->tensor)));
+      return unsupported(fmt::format("{}: tensor '{}' is {}, but quantization_config says packed U8",
+                                     entry->file->path(), source, describe(entry->tensor)));
     }
     TERN_ASSIGN(const float scale, read_scale(source + "_scale"));
     auto matrix = std::make_unique<PackedBitnetMatrix>(view(*entry), scale, rows, cols);
@@ -183,14 +185,15 @@ class Importer {
   Status add_head() {
     const char* name = "lm_head.weight";
     const Entry* head = tensors_->find(name);
-    if (!config_.tied) return add_dense("head", name, config_.vocab_size, config_.hidden_size).within("tie_word_embeddings is false");
+    if (!config_.tied)
+      return add_dense("head", name, config_.vocab_size, config_.hidden_size).within("tie_word_embeddings is false");
     if (!head) return {};
     // Some exporters store the tied matrix twice.
     const Entry* embed = tensors_->find("model.embed_tokens.weight");
     const ByteView a = view(*head), b = view(*embed);
     if (head->tensor.type != embed->tensor.type || head->tensor.shape != embed->tensor.shape || !equal_bytes(a, b)) {
-      return corrupt(fmt::format("{}: tie_word_embeddings is true, but the checkpoint holds a '{}' of its own", config_.name,
-                                 name));
+      return corrupt(fmt::format("{}: tie_word_embeddings is true, but the checkpoint holds a '{}' of its own",
+                                 config_.name, name));
     }
     used_.insert(name);
     return {};
@@ -211,8 +214,9 @@ class Importer {
     for (const auto& [name, entry] : tensors_->entries()) {
       const bool harmless = name.ends_with("rotary_emb.inv_freq");  // a table that old versions stored
       if (harmless || used_.contains(name)) continue;
-      return unsupported(fmt::format("{}: tensor '{}' {} is not part of a {} model as {} describes it", entry.file->path(),
-                                     name, describe(entry.tensor), config_.architecture, config_.name));
+      return unsupported(fmt::format("{}: tensor '{}' {} is not part of a {} model as {} describes it",
+                                     entry.file->path(), name, describe(entry.tensor), config_.architecture,
+                                     config_.name));
     }
     return {};
   }

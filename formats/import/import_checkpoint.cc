@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <exception>
 #include <filesystem>
+#include <new>
 
 #include "formats/foreign/hf_config.h"
 #include "formats/foreign/safetensors.h"
@@ -22,6 +24,16 @@ Result<SourceModel> import_tensors(const CheckpointFiles& files, std::vector<int
   return import_huggingface(config, std::move(tensors));
 }
 
+Result<SourceModel> import_checked(const std::string& path, const ImportOptions& options) {
+  TERN_ASSIGN(const CheckpointFiles files, find_checkpoint(path));
+  std::vector<int32_t> eos;
+  TERN_ASSIGN(SourceModel model, import_tensors(files, &eos));
+  model.metadata.emplace_back("source.convention", model.convention);
+  model.metadata.emplace_back("source.file", std::filesystem::path(files.weights).filename().string());
+  TERN_TRY(import_tokenizer(files.directory, options.tokenizer_path, eos, &model));
+  return model;
+}
+
 }  // namespace
 
 Status SourceMatrix::read_codes(uint64_t, uint64_t, std::span<int8_t>) const {
@@ -40,13 +52,13 @@ const SourceMatrix* SourceModel::find(std::string_view name) const {
 }
 
 Result<SourceModel> import_checkpoint(const std::string& path, const ImportOptions& options) {
-  TERN_ASSIGN(const CheckpointFiles files, find_checkpoint(path));
-  std::vector<int32_t> eos;
-  TERN_ASSIGN(SourceModel model, import_tensors(files, &eos));
-  model.metadata.emplace_back("source.convention", model.convention);
-  model.metadata.emplace_back("source.file", std::filesystem::path(files.weights).filename().string());
-  TERN_TRY(import_tokenizer(files.directory, options.tokenizer_path, eos, &model));
-  return model;
+  try {
+    return import_checked(path, options);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(path + ": not enough memory to read the checkpoint");
+  } catch (const std::exception& e) {
+    return internal_error(fmt::format("{}: import failed: {}", path, e.what()));
+  }
 }
 
 }  // namespace tern

@@ -59,7 +59,8 @@ class Int8Matrix final : public SourceMatrix {
     float scale;
     std::memcpy(&scale, scales_.data() + 4 * index, 4);
     if (!std::isfinite(scale)) {
-      return corrupt(fmt::format("{}: tensor '{}': the scale of group {} is not finite", scales_.path(), source_name, index));
+      return corrupt(
+          fmt::format("{}: tensor '{}': the scale of group {} is not finite", scales_.path(), source_name, index));
     }
     return scale;
   }
@@ -75,7 +76,8 @@ class Int8Matrix final : public SourceMatrix {
 
 class Importer {
  public:
-  Importer(std::shared_ptr<const MappedFile> file, Llama2cFile header) : file_(std::move(file)), header_(std::move(header)) {}
+  Importer(std::shared_ptr<const MappedFile> file, Llama2cFile header)
+      : file_(std::move(file)), header_(std::move(header)) {}
 
   SourceModel run() {
     using T = Llama2cTensor;

@@ -29,17 +29,19 @@ Status PackedBitnetMatrix::check() const {
     for (uint64_t i = begin; i < begin + size; ++i) {
       const auto byte = std::to_integer<uint8_t>(codes_.data()[i]);
       if (byte & (byte >> 1) & 0x55) {
-        return corrupt(fmt::format("{}: tensor '{}' holds the code 3 in byte {}; packed ternary weights have codes 0 to 2",
-                                   codes_.path(), source_name, i));
+        return corrupt(
+            fmt::format("{}: tensor '{}' holds the code 3 in byte {}; packed ternary weights have codes 0 to 2",
+                        codes_.path(), source_name, i));
       }
       seen[byte] = true;
     }
     codes_.release(begin, size);
   }
   if (std::count(seen.begin(), seen.end(), true) == 1 && (seen[0x00] || seen[0x55] || seen[0xaa])) {
-    return corrupt(fmt::format("{}: all codes of tensor '{}' are equal: the upload is damaged; try an older revision of the "
-                               "checkpoint",
-                               codes_.path(), source_name));
+    return corrupt(
+        fmt::format("{}: all codes of tensor '{}' are equal: the upload is damaged; try an older revision of the "
+                    "checkpoint",
+                    codes_.path(), source_name));
   }
   return {};
 }

@@ -31,7 +31,8 @@ Status read_tokenizer_config(const std::string& path, TokenizerData* data) {
   for (const auto& [field, out] : flags) {
     const json value = config.value(field, json());
     if (value.is_null()) continue;
-    if (!value.is_boolean()) return corrupt(fmt::format("{}: {} is {}, expected true or false", path, field, value.dump()));
+    if (!value.is_boolean())
+      return corrupt(fmt::format("{}: {} is {}, expected true or false", path, field, value.dump()));
     *out = value.get<bool>();
   }
   return {};

@@ -1,0 +1,275 @@
+#include "formats/import/convert_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "formats/encoding/int8.h"
+#include "formats/encoding/trit2.h"
+#include "formats/import/ternary_matrix.h"
+
+namespace tern {
+namespace {
+
+Encoding plain_f32() {
+  Encoding e;
+  e.kind = EncodingKind::plain;
+  return e;
+}
+
+Encoding dense_encoding(FloatType type) {
+  Encoding e;
+  e.value_type = type;
+  return e;
+}
+
+Encoding trit_encoding(ScaleScope scope) {
+  Encoding e;
+  e.kind = EncodingKind::trit;
+  e.bits = kTrit2Bits;
+  e.scope = scope;
+  return e;
+}
+
+Encoding int8_encoding(ScaleScope scope, uint32_t group, FloatType scale_type) {
+  Encoding e;
+  e.kind = EncodingKind::int_;
+  e.bits = kInt8Bits;
+  e.scope = scope;
+  e.scale_type = scale_type;
+  e.group = group;
+  return e;
+}
+
+bool low_bit(const Encoding& e) { return e.kind == EncodingKind::int_ || e.kind == EncodingKind::trit; }
+
+std::optional<FloatType> float_choice(WeightChoice choice) {
+  if (choice == WeightChoice::f32) return FloatType::f32;
+  if (choice == WeightChoice::f16) return FloatType::f16;
+  if (choice == WeightChoice::bf16) return FloatType::bf16;
+  return {};
+}
+
+MatrixPlan with_encoding(const SourceMatrix& m, const Encoding& encoding, bool keep_codes) {
+  MatrixPlan plan;
+  plan.source = &m;
+  plan.encoding = encoding;
+  plan.keep_codes = keep_codes;
+  return plan;
+}
+
+MatrixPlan as_ternary(const SourceMatrix& m, TernaryMatrix::Rule rule, ScaleScope scope, std::vector<float> scales) {
+  MatrixPlan plan = with_encoding(m, trit_encoding(scope), true);
+  plan.ternary = std::make_unique<TernaryMatrix>(m, rule, scope, std::move(scales));
+  return plan;
+}
+
+MatrixPlan as_int8(const SourceMatrix& m, uint32_t group) {
+  if (m.form.kind == SourceForm::Kind::int8) {  // taken over as it is: any other grouping would lose something
+    return with_encoding(m, int8_encoding(m.form.scope, m.form.group, FloatType::f32), true);
+  }
+  const auto columns = static_cast<uint32_t>(std::min<uint64_t>(group, m.cols));
+  return with_encoding(m, int8_encoding(ScaleScope::group, columns, FloatType::f16), false);
+}
+
+// Ternary already, or rounded to it on request, or kept dense.
+Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit) {
+  using Rule = TernaryMatrix::Rule;
+  TERN_ASSIGN(TernaryScan scan, scan_ternary(m, force_trit));
+  if (scan.ternary && !scan.all_zero) return as_ternary(m, Rule::sign, scan.scope, std::move(scan.scales));
+  if (force_trit) return as_ternary(m, Rule::absmean, ScaleScope::tensor, {scan.gamma});
+  return with_encoding(m, dense_encoding(m.form.value_type), false);
+}
+
+Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, uint32_t int8_group) {
+  using Kind = SourceForm::Kind;
+  const bool automatic = choice == WeightChoice::automatic;
+  if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
+  if (choice == WeightChoice::int8 || (automatic && m.form.kind == Kind::int8)) return as_int8(m, int8_group);
+  if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope), true);
+  return plan_by_values(m, choice == WeightChoice::trit);
+}
+
+// Embedding and head: int8 beside low-bit linears, else as the checkpoint has them.
+Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit, uint32_t int8_group) {
+  if (choice != WeightChoice::automatic) return plan_linear(m, choice, int8_group);
+  if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int8(m, int8_group);
+  return with_encoding(m, dense_encoding(m.form.value_type), false);
+}
+
+bool is_table(const std::string& name) { return name == "embed.tokens" || name == "head"; }
+
+class Planner {
+ public:
+  Planner(const SourceModel& source, const ConvertOptions& options, const ProgressCallback& progress)
+      : source_(source), options_(options), progress_(progress) {}
+
+  Result<ConvertPlan> run() {
+    TERN_TRY(check_options());
+    TERN_TRY(plan_matrices());
+    describe_model();
+    describe_tensors();
+    for (uint32_t i = 0; i < source_.config.layers; ++i) describe_block(fmt::format("blocks.{}.", i));
+    add_input("head.in", {"head"});
+    return std::move(plan_);
+  }
+
+ private:
+  Status check_options() const {
+    if (options_.int8_group == 0) return invalid_argument("the int8 group size is 0, expected a positive count");
+    const bool differ = options_.head != options_.embed && options_.head != WeightChoice::automatic &&
+                        options_.embed != WeightChoice::automatic;
+    if (source_.tied_head && differ) {
+      return invalid_argument(
+          "the head of this model is tied to its embedding: both are one matrix, choose one encoding");
+    }
+    return {};
+  }
+
+  WeightChoice table_choice(const std::string& name) const {
+    const WeightChoice own = name == "head" ? options_.head : options_.embed;
+    return source_.tied_head && own == WeightChoice::automatic ? options_.head : own;
+  }
+
+  Status report(const SourceMatrix& m) const {
+    if (progress_ && !progress_({m.name, 0, 0})) return aborted("conversion stopped on request");
+    return {};
+  }
+
+  Status plan_matrices() {
+    plan_.matrices.resize(source_.matrices.size());
+    bool linears_low_bit = false;
+    for (size_t i = 0; i < source_.matrices.size(); ++i) {
+      const SourceMatrix& m = *source_.matrices[i];
+      if (is_table(m.name)) continue;
+      if (m.rows == 1) {
+        plan_.matrices[i] = with_encoding(m, plain_f32(), false);
+        continue;
+      }
+      TERN_TRY(report(m));
+      TERN_ASSIGN(plan_.matrices[i], plan_linear(m, options_.weights, options_.int8_group));
+      linears_low_bit |= low_bit(plan_.matrices[i].encoding);
+    }
+    for (size_t i = 0; i < source_.matrices.size(); ++i) {
+      const SourceMatrix& m = *source_.matrices[i];
+      if (!is_table(m.name)) continue;
+      TERN_TRY(report(m));
+      TERN_ASSIGN(plan_.matrices[i], plan_table(m, table_choice(m.name), linears_low_bit, options_.int8_group));
+    }
+    return {};
+  }
+
+  void describe_model() {
+    ModelDescription& d = plan_.description;
+    d.config = source_.config;
+    d.tokenizer = source_.tokenizer;
+    d.metadata = source_.metadata;
+  }
+
+  void describe_tensors() {
+    for (const MatrixPlan& plan : plan_.matrices) {
+      TensorRecord record;
+      record.name = plan.source->name;
+      record.source_name = plan.source->source_name;
+      record.encoding = plan.encoding;
+      record.rows = plan.source->rows;
+      record.cols = plan.source->cols;
+      plan_.description.tensors.push_back(std::move(record));
+    }
+  }
+
+  void describe_block(const std::string& block) {
+    add_input(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
+    add_input(block + "attn.out", {block + "attn.o"});
+    add_input(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
+    add_input(block + "ffn.mid", {block + "ffn.down"});
+  }
+
+  // The tensor that a linear layer reads, by the layer's name.
+  uint32_t tensor_of(const std::string& linear) const {
+    const std::string& name = linear == "head" && source_.tied_head ? kEmbedding : linear;
+    const auto& tensors = plan_.description.tensors;
+    // Tensors stand in the order in which layers ask for them, so the search starts where the last one ended.
+    for (size_t k = 0; k < tensors.size(); ++k) {
+      const size_t i = (search_from_ + k) % tensors.size();
+      if (tensors[i].name == name) return static_cast<uint32_t>(search_from_ = i);
+    }
+    return kNoTensor;  // the writer refuses it by name
+  }
+
+  void add_input(const std::string& name, const std::vector<std::string>& linears) {
+    ModelDescription& d = plan_.description;
+    std::vector<uint32_t> tensors;
+    for (const std::string& linear : linears) tensors.push_back(tensor_of(linear));
+
+    InputRecord input;
+    input.name = name;
+    const bool missing = std::find(tensors.begin(), tensors.end(), kNoTensor) != tensors.end();
+    if (!missing) {
+      input.cols = d.tensors[tensors[0]].cols;
+      if (const auto op = activation_rounding(name == "head.in", tensors)) input.ops.push_back(*op);
+    }
+    const bool quantizes = !input.ops.empty();
+    d.inputs.push_back(std::move(input));
+    for (size_t i = 0; i < linears.size(); ++i) add_linear(linears[i], tensors[i], quantizes);
+  }
+
+  // Activations as the model was trained to see them; without such training, in the groups of the weights.
+  std::optional<InputOp> activation_rounding(bool head, const std::vector<uint32_t>& tensors) const {
+    if (options_.f32_activations) return {};
+    InputOp op;
+    op.bits = 8;
+    op.scope = ScaleScope::none;
+    bool same = true;
+    for (uint32_t tensor : tensors) {
+      const Encoding& e = plan_.description.tensors[tensor].encoding;
+      if (!low_bit(e)) continue;  // dense weights read the raw input
+      const bool grouped = e.scope == ScaleScope::group;
+      const ScaleScope scope = grouped ? ScaleScope::group : ScaleScope::row;
+      same &= op.scope == ScaleScope::none || (op.scope == scope && op.group == (grouped ? e.group : 0));
+      op.scope = scope;
+      op.group = grouped ? e.group : 0;
+    }
+    if (op.scope == ScaleScope::none) return {};
+    const bool per_token = !head && source_.linear_input == TrainedInput::int8_per_token;
+    if (per_token || !same) {
+      op.scope = ScaleScope::row;
+      op.group = 0;
+    }
+    return op;
+  }
+
+  void add_linear(const std::string& name, uint32_t tensor, bool input_quantizes) {
+    ModelDescription& d = plan_.description;
+    LinearRecord linear;
+    linear.name = name;
+    linear.input = static_cast<uint32_t>(d.inputs.size() - 1);
+    Term term;
+    term.tensor = tensor;
+    if (tensor != kNoTensor) {
+      const TensorRecord& record = d.tensors[tensor];
+      linear.rows = term.rows = record.rows;
+      linear.cols = term.cols = record.cols;
+      term.tap = input_quantizes && low_bit(record.encoding) ? Tap::quantized : Tap::raw;
+    }
+    linear.terms.push_back(term);
+    d.linears.push_back(std::move(linear));
+  }
+
+  inline static const std::string kEmbedding = "embed.tokens";
+  const SourceModel& source_;
+  const ConvertOptions& options_;
+  const ProgressCallback& progress_;
+  ConvertPlan plan_;
+  mutable size_t search_from_ = 0;
+};
+
+}  // namespace
+
+Result<ConvertPlan> plan_conversion(const SourceModel& source, const ConvertOptions& options,
+                                    const ProgressCallback& progress) {
+  return Planner(source, options, progress).run();
+}
+
+}  // namespace tern

@@ -1,0 +1,158 @@
+#include "formats/import/matrix_packer.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/checked.h"
+#include "formats/encoding/dense.h"
+#include "formats/encoding/int8.h"
+#include "formats/encoding/trit2.h"
+#include "formats/encoding/values.h"
+#include "formats/quantize/round_to_nearest.h"
+
+namespace tern {
+namespace {
+
+constexpr uint64_t kBlockValues = uint64_t{1} << 20;
+
+}  // namespace
+
+MatrixPacker::MatrixPacker(const MatrixPlan& plan, Layout layout) : plan_(&plan), layout_(layout) {}
+
+Result<MatrixPacker> MatrixPacker::create(const MatrixPlan& plan) {
+  TERN_ASSIGN(const Layout layout, layout_of(plan.encoding, plan.source->rows, plan.source->cols));
+  return MatrixPacker(plan, layout);
+}
+
+uint64_t MatrixPacker::block_rows(uint64_t cols) {
+  return std::max<uint64_t>(kTileRows, kBlockValues / cols / kTileRows * kTileRows);
+}
+
+// Values, their masters or codes, packed tiles (at most 4 bytes a value and the padding of narrow groups), scales.
+uint64_t MatrixPacker::working_bytes(uint64_t cols, unsigned threads) {
+  return 32 * block_rows(cols) * cols + 4 * cols * threads;
+}
+
+uint64_t MatrixPacker::scales_per_row() const {
+  if (plan_->encoding.scope == ScaleScope::group) return layout_.groups;
+  return plan_->encoding.scope == ScaleScope::row ? 1 : 0;
+}
+
+Status MatrixPacker::read_block(uint64_t begin, uint64_t count) {
+  const uint64_t cols = plan_->source->cols, size = count * cols;
+  values_.resize(size);
+  TERN_TRY(plan_->source->read_rows(begin, count, values_));
+  if (plan_->encoding.kind == EncodingKind::plain || plan_->encoding.kind == EncodingKind::dense) return {};
+  q_.resize(size);
+  const bool whole = plan_->encoding.scope == ScaleScope::tensor;
+  scale_values_.resize(whole ? 1 : count * scales_per_row());
+  if (!plan_->keep_codes) {
+    round_to_int8(begin, count);
+    return {};
+  }
+  TERN_TRY(plan_->codes_source().read_codes(begin, count, q_));
+  return plan_->codes_source().read_scales(begin, count, scale_values_);
+}
+
+void MatrixPacker::round_to_int8(uint64_t, uint64_t count) {
+  const uint64_t cols = plan_->source->cols, groups = layout_.groups, width = layout_.group_cols;
+#pragma omp parallel for schedule(static)
+  for (uint64_t row = 0; row < count; ++row) {
+    for (uint64_t g = 0; g < groups; ++g) {
+      const uint64_t at = row * cols + g * width, size = std::min(width, cols - g * width);
+      scale_values_[row * groups + g] = round_to_nearest_int8(
+          std::span(values_).subspan(at, size), plan_->encoding.scale_type, std::span(q_).subspan(at, size));
+    }
+  }
+}
+
+void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
+  const uint64_t cols = plan_->source->cols, first = tile * kTileRows;
+  std::byte* out = codes_.data() + tile * layout_.tile_bytes;
+  if (plan_->encoding.kind == EncodingKind::dense) {
+    pack_dense_tile(plan_->encoding.value_type, rows, cols, values_.data() + first * cols, cols, out);
+    return;
+  }
+  if (plan_->encoding.kind == EncodingKind::trit) {
+    pack_trit2_tile(layout_, 1, rows, cols, q_.data() + first * cols, cols, 0, out);
+  } else {
+    pack_int8_tile(layout_, rows, cols, q_.data() + first * cols, cols, out);
+  }
+  if (plan_->encoding.scope == ScaleScope::tensor) return;
+  pack_tile_scales(plan_->encoding, layout_, rows, scale_values_.data() + first * scales_per_row(),
+                   scales_.data() + tile * tile_scale_bytes(plan_->encoding, layout_));
+}
+
+void MatrixPacker::measure_tile(uint64_t tile, uint64_t rows, float* decoded) {
+  const uint64_t cols = plan_->source->cols;
+  const std::byte* codes = codes_.data() + tile * layout_.tile_bytes;
+  const std::byte* scales = scales_.data() + tile * tile_scale_bytes(plan_->encoding, layout_);
+  TileError sum;
+  for (uint64_t r = 0; r < rows; ++r) {
+    decode_row(plan_->encoding, layout_, cols, codes, scales, r, decoded);
+    const float* value = values_.data() + (tile * kTileRows + r) * cols;
+    for (uint64_t c = 0; c < cols; ++c) {
+      const double difference = static_cast<double>(value[c]) - decoded[c];
+      sum.error += difference * difference;
+      sum.norm += static_cast<double>(value[c]) * value[c];
+      sum.exact &= value[c] == decoded[c];
+      sum.finite &= std::isfinite(decoded[c]);
+    }
+  }
+  tile_errors_[tile] = sum;
+}
+
+// In the order of tiles, so that the sums do not depend on threads.
+Status MatrixPacker::add_up(uint64_t begin, uint64_t tiles) {
+  for (uint64_t tile = 0; tile < tiles; ++tile) {
+    const TileError& e = tile_errors_[tile];
+    if (!e.finite) {
+      return invalid_argument(
+          fmt::format("tensor '{}' ('{}'): rows {} to {} hold values beyond the range of {}; choose f32 or "
+                      "bf16",
+                      plan_->source->name, plan_->source->source_name, begin + tile * kTileRows,
+                      begin + tile * kTileRows + kTileRows - 1, describe(plan_->encoding)));
+    }
+    error_ += e.error;
+    norm_ += e.norm;
+    exact_ &= e.exact;
+  }
+  return {};
+}
+
+Status MatrixPacker::pack(uint64_t begin, uint64_t count) {
+  TERN_TRY(read_block(begin, count));
+  const uint64_t cols = plan_->source->cols;
+  if (plan_->encoding.kind == EncodingKind::plain) {  // f32, as read
+    codes_.resize(count * cols * sizeof(float));
+    std::memcpy(codes_.data(), values_.data(), codes_.size());
+    return {};
+  }
+  const uint64_t tiles = ceil_div(count, kTileRows);
+  codes_.resize(tiles * layout_.tile_bytes);
+  const bool whole = plan_->encoding.scope == ScaleScope::tensor;
+  scales_.resize(whole ? float_bytes(plan_->encoding.scale_type) : tiles * tile_scale_bytes(plan_->encoding, layout_));
+  if (whole) store_float(plan_->encoding.scale_type, scales_.data(), 0, scale_values_[0]);
+  tile_errors_.assign(tiles, {});
+  decoded_.resize(static_cast<size_t>(omp_get_max_threads()) * cols);
+#pragma omp parallel for schedule(static)
+  for (uint64_t tile = 0; tile < tiles; ++tile) {
+    const uint64_t rows = std::min<uint64_t>(kTileRows, count - tile * kTileRows);
+    pack_tile(tile, rows);
+    measure_tile(tile, rows, decoded_.data() + static_cast<size_t>(omp_get_thread_num()) * cols);
+  }
+  TERN_TRY(add_up(begin, tiles));
+  if (whole && begin != 0) scales_.clear();
+  return {};
+}
+
+double MatrixPacker::relative_error() const {
+  if (error_ == 0) return 0;
+  return norm_ == 0 ? INFINITY : std::sqrt(error_ / norm_);
+}
+
+}  // namespace tern

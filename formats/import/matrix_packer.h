@@ -1,0 +1,56 @@
+// Packs blocks of rows of one source matrix into its encoding and measures what the packing lost, by decoding
+// every tile again.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/encoding/encoding.h"
+#include "formats/import/convert_plan.h"
+
+namespace tern {
+
+class MatrixPacker {
+ public:
+  static Result<MatrixPacker> create(const MatrixPlan& plan);
+
+  // Rows of a block: whole tiles, as many as fit a few MiB. Depends on the width alone.
+  static uint64_t block_rows(uint64_t cols);
+  // Bytes that packing a matrix of this width needs at most.
+  static uint64_t working_bytes(uint64_t cols, unsigned threads);
+
+  // Packs rows [begin, begin + count), begin a multiple of block_rows; codes() and scales() then hold the bytes
+  // of these tiles in file order. Scales of the whole tensor come with the first block.
+  Status pack(uint64_t begin, uint64_t count);
+  const std::vector<std::byte>& codes() const { return codes_; }
+  const std::vector<std::byte>& scales() const { return scales_; }
+
+  bool exact() const { return exact_; }
+  double relative_error() const;  // Frobenius, over what was packed so far
+
+ private:
+  MatrixPacker(const MatrixPlan& plan, Layout layout);
+  Status read_block(uint64_t begin, uint64_t count);
+  void round_to_int8(uint64_t begin, uint64_t count);
+  void pack_tile(uint64_t tile, uint64_t rows);
+  void measure_tile(uint64_t tile, uint64_t rows, float* decoded);
+  Status add_up(uint64_t begin, uint64_t tiles);
+  uint64_t scales_per_row() const;
+
+  struct TileError {
+    double error = 0, norm = 0;  // squared
+    bool exact = true, finite = true;
+  };
+
+  const MatrixPlan* plan_;
+  Layout layout_;
+  std::vector<float> values_, scale_values_, decoded_;
+  std::vector<int8_t> q_;
+  std::vector<std::byte> codes_, scales_;
+  std::vector<TileError> tile_errors_;
+  double error_ = 0, norm_ = 0;
+  bool exact_ = true;
+};
+
+}  // namespace tern
