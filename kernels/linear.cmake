@@ -2,14 +2,25 @@
 target_sources(tern_kernels PRIVATE
   dispatch/linear.cc
   linear/trit/trit_reference.cc linear/int8/int8_reference.cc linear/dense/dense_reference.cc)
+target_compile_options(tern_kernels PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
 
-function(tern_linear_isa flags)
-  target_sources(tern_kernels PRIVATE ${ARGN})
-  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "${flags}")
+# tern_linear_isa("flags" ISA encodings...): linear/<encoding>/<encoding>_<ISA>.cc
+function(tern_linear_isa flags isa)
+  foreach(encoding ${ARGN})
+    set(file linear/${encoding}/${encoding}_${isa}.cc)
+    target_sources(tern_kernels PRIVATE ${file})
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${flags}")
+  endforeach()
 endfunction()
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(avx2 -mavx2 -mfma -mf16c -mbmi2)
-  tern_linear_isa("${avx2}" linear/trit/trit_avx2.cc linear/int8/int8_avx2.cc linear/dense/dense_avx2.cc)
+  # GCC 12 calls the undefined operands of its own avx512fintrin.h uninitialized (bug 105593).
+  set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized)
+  tern_linear_isa("${avx2}" avx2 trit int8 dense)
+  tern_linear_isa("${avx512}" avx512 trit int8 dense)
+  tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int8)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  tern_linear_isa("" neon trit int8 dense)
+  tern_linear_isa("-march=armv8.2-a+dotprod" dotprod trit int8)
 endif()
-target_compile_options(tern_kernels PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)

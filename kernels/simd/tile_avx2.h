@@ -93,6 +93,47 @@ struct Avx2 {
     return {_mm256_madd_epi16(s.lo, ones), _mm256_madd_epi16(s.hi, ones)};
   }
 
+  // --- trits by table: byte columns of two tiles, whose rows stand in both lanes in an order that add_tables undoes ---
+  static constexpr int kTableTiles = 2;
+  using Bytes = __m256i;
+  struct ByteColumns {  // byte j of each of 32 rows
+    __m256i column[4];
+  };
+  struct TableSums {  // int16 of even and odd bytes
+    __m256i low_even, low_odd, high_even, high_odd;
+  };
+  static Bytes zero_bytes() { return _mm256_setzero_si256(); }
+  static Bytes add_bytes(Bytes a, Bytes b) { return _mm256_add_epi8(a, b); }
+  static Bytes low_nibbles(Bytes a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
+  static Bytes high_nibbles(Bytes a) { return low_nibbles(_mm256_srli_epi16(a, 4)); }
+  static Bytes load_table(const uint8_t* table) {
+    return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
+  }
+  static Bytes look_up(Bytes table, Bytes nibbles) { return _mm256_shuffle_epi8(table, nibbles); }
+  static ByteColumns load_columns(const std::byte* const* tiles, uint64_t offset) {
+    const Codes a = load_codes(tiles[0] + offset), b = load_codes(tiles[1] + offset);
+    const __m256i r0 = group_bytes(a.lo), r1 = group_bytes(a.hi), r2 = group_bytes(b.lo), r3 = group_bytes(b.hi);
+    const __m256i t0 = _mm256_unpacklo_epi32(r0, r1), t1 = _mm256_unpackhi_epi32(r0, r1);
+    const __m256i t2 = _mm256_unpacklo_epi32(r2, r3), t3 = _mm256_unpackhi_epi32(r2, r3);
+    return {{_mm256_unpacklo_epi64(t0, t2), _mm256_unpackhi_epi64(t0, t2), _mm256_unpacklo_epi64(t1, t3),
+             _mm256_unpackhi_epi64(t1, t3)}};
+  }
+  static TableSums zero_tables() { return {zero_bytes(), zero_bytes(), zero_bytes(), zero_bytes()}; }
+  static void widen_bytes(TableSums& s, Bytes low, Bytes high) {
+    const __m256i mask = _mm256_set1_epi16(255);
+    s.low_even = _mm256_add_epi16(s.low_even, _mm256_and_si256(low, mask));
+    s.low_odd = _mm256_add_epi16(s.low_odd, _mm256_srli_epi16(low, 8));
+    s.high_even = _mm256_add_epi16(s.high_even, _mm256_and_si256(high, mask));
+    s.high_odd = _mm256_add_epi16(s.high_odd, _mm256_srli_epi16(high, 8));
+  }
+  // sums[t] += low + 32 * high. unpacklo gives a lane's rows of the first tile, unpackhi of the second.
+  static void add_tables(Ints* sums, const TableSums& s) {
+    sums[0] = add(sums[0], joined(_mm256_unpacklo_epi16(s.low_even, s.low_odd),
+                                  _mm256_unpacklo_epi16(s.high_even, s.high_odd)));
+    sums[1] = add(sums[1], joined(_mm256_unpackhi_epi16(s.low_even, s.low_odd),
+                                  _mm256_unpackhi_epi16(s.high_even, s.high_odd)));
+  }
+
   // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
   static constexpr int32_t kInt8Zero = 128;  // dot_int8 sums code * activation; subtract zero * sum(activation)
   struct Int8Codes {                         // bytes 0, 2 and bytes 1, 3 of each row as int16
@@ -137,6 +178,17 @@ struct Avx2 {
     int32_t four;
     __builtin_memcpy(&four, a, 4);
     return _mm256_set1_epi32(four);
+  }
+  // Four rows of four bytes become four dwords, one per byte column, in each lane.
+  static __m256i group_bytes(__m256i v) {
+    const __m256i order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    return _mm256_shuffle_epi8(v, order);
+  }
+  static Ints joined(__m256i low, __m256i high) {
+    const __m256i zero = _mm256_setzero_si256();
+    return {_mm256_add_epi32(_mm256_unpacklo_epi16(low, zero), _mm256_slli_epi32(_mm256_unpacklo_epi16(high, zero), 5)),
+            _mm256_add_epi32(_mm256_unpackhi_epi16(low, zero), _mm256_slli_epi32(_mm256_unpackhi_epi16(high, zero), 5))};
   }
   template <int column>
   static __m256 int8_weight(__m256i c) {

@@ -80,7 +80,7 @@ TEST_CASE("a family can be asked for") {
   trit.bits = 2;
   trit.scope = ScaleScope::tensor;
   const CpuFeatures all = ~CpuFeatures{0};
-  for (const KernelFamily family : {KernelFamily::reference, KernelFamily::dot}) {
+  for (const KernelFamily family : {KernelFamily::reference, KernelFamily::dot, KernelFamily::multiplication_free}) {
     const LinearKernelEntry* k = select_linear(trit, LinearInput::int8, all, family);
     REQUIRE(k);
     CHECK(k->family == family);

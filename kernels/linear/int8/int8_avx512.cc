@@ -1,0 +1,9 @@
+#include "kernels/linear/float_chain.h"
+#include "kernels/linear/instantiate.h"
+#include "kernels/simd/tile_avx512.h"
+
+namespace tern {
+
+TERN_DEFINE_LINEAR(linear_int8_f32_dot_avx512, int8_chain<Avx512>)
+
+}  // namespace tern

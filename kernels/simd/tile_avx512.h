@@ -1,0 +1,123 @@
+// AVX-512 (F, BW, DQ, VL) and VNNI: the 16 rows of a tile are one register. Internal linkage, as in tile_avx2.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/simd/unroll.h"
+
+namespace tern {
+namespace {
+
+struct Avx512 {
+  using Floats = __m512;
+  using Ints = __m512i;   // int32 per row
+  using Codes = __m512i;  // one 64-byte block, or bytes derived from one
+
+  // --- floats ---
+  static Floats zero() { return _mm512_setzero_ps(); }
+  static Floats broadcast(float f) { return _mm512_set1_ps(f); }
+  static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  static Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static void store(float* p, Floats f) { _mm512_storeu_ps(p, f); }
+  static Floats load_f32(const std::byte* p) { return _mm512_loadu_ps(p); }
+  static Floats load_f16(const std::byte* p) { return _mm512_cvtph_ps(load32(p)); }
+  static Floats load_bf16(const std::byte* p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load32(p)), 16));
+  }
+
+  // --- integers ---
+  static Ints zero_ints() { return _mm512_setzero_si512(); }
+  static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static Ints subtract(Ints a, int32_t b) { return _mm512_sub_epi32(a, _mm512_set1_epi32(b)); }
+  static Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
+  static Codes load_codes(const std::byte* p) { return _mm512_load_si512(p); }
+
+  // --- trits: a block has bits 2q of byte j of a row for column 4q + j ---
+  template <int q>
+  static Codes trit_codes(Codes c) {
+    return _mm512_and_si512(q == 0 ? c : _mm512_srli_epi16(c, 2 * q), _mm512_set1_epi8(3));
+  }
+  template <int column>
+  static Floats trit_weights(Codes c) {
+    constexpr int shift = 8 * (column % 4) + 2 * (column / 4);
+    const __m512 values = _mm512_broadcast_f32x4(_mm_setr_ps(-1, 0, 1, 2));  // permutevar looks at two bits alone
+    return _mm512_permutevar_ps(values, _mm512_srli_epi32(c, shift));
+  }
+
+  // --- trits by table: byte columns of four tiles, as in tile_avx2.h ---
+  static constexpr int kTableTiles = 4;
+  using Bytes = __m512i;
+  struct ByteColumns {
+    __m512i column[4];
+  };
+  struct TableSums {
+    __m512i low_even, low_odd, high_even, high_odd;
+  };
+  static Bytes zero_bytes() { return _mm512_setzero_si512(); }
+  static Bytes add_bytes(Bytes a, Bytes b) { return _mm512_add_epi8(a, b); }
+  static Bytes low_nibbles(Bytes a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
+  static Bytes high_nibbles(Bytes a) { return low_nibbles(_mm512_srli_epi16(a, 4)); }
+  static Bytes load_table(const uint8_t* table) {
+    return _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
+  }
+  static Bytes look_up(Bytes table, Bytes nibbles) { return _mm512_shuffle_epi8(table, nibbles); }
+  static ByteColumns load_columns(const std::byte* const* tiles, uint64_t offset) {
+    const __m512i r0 = group_bytes(tiles[0] + offset), r1 = group_bytes(tiles[1] + offset);
+    const __m512i r2 = group_bytes(tiles[2] + offset), r3 = group_bytes(tiles[3] + offset);
+    const __m512i t0 = _mm512_unpacklo_epi32(r0, r1), t1 = _mm512_unpackhi_epi32(r0, r1);
+    const __m512i t2 = _mm512_unpacklo_epi32(r2, r3), t3 = _mm512_unpackhi_epi32(r2, r3);
+    return {{_mm512_unpacklo_epi64(t0, t2), _mm512_unpackhi_epi64(t0, t2), _mm512_unpacklo_epi64(t1, t3),
+             _mm512_unpackhi_epi64(t1, t3)}};
+  }
+  static TableSums zero_tables() { return {zero_bytes(), zero_bytes(), zero_bytes(), zero_bytes()}; }
+  static void widen_bytes(TableSums& s, Bytes low, Bytes high) {
+    const __m512i mask = _mm512_set1_epi16(255);
+    s.low_even = _mm512_add_epi16(s.low_even, _mm512_and_si512(low, mask));
+    s.low_odd = _mm512_add_epi16(s.low_odd, _mm512_srli_epi16(low, 8));
+    s.high_even = _mm512_add_epi16(s.high_even, _mm512_and_si512(high, mask));
+    s.high_odd = _mm512_add_epi16(s.high_odd, _mm512_srli_epi16(high, 8));
+  }
+  // A lane holds four rows of each of four tiles: unpack to words gives tiles 0, 1 and 2, 3, to dwords each tile.
+  static void add_tables(Ints* sums, const TableSums& s) {
+    const __m512i low01 = _mm512_unpacklo_epi16(s.low_even, s.low_odd);
+    const __m512i low23 = _mm512_unpackhi_epi16(s.low_even, s.low_odd);
+    const __m512i high01 = _mm512_unpacklo_epi16(s.high_even, s.high_odd);
+    const __m512i high23 = _mm512_unpackhi_epi16(s.high_even, s.high_odd);
+    const __m512i zero = _mm512_setzero_si512();
+    sums[0] = add(sums[0], joined(_mm512_unpacklo_epi16(low01, zero), _mm512_unpacklo_epi16(high01, zero)));
+    sums[1] = add(sums[1], joined(_mm512_unpackhi_epi16(low01, zero), _mm512_unpackhi_epi16(high01, zero)));
+    sums[2] = add(sums[2], joined(_mm512_unpacklo_epi16(low23, zero), _mm512_unpacklo_epi16(high23, zero)));
+    sums[3] = add(sums[3], joined(_mm512_unpackhi_epi16(low23, zero), _mm512_unpackhi_epi16(high23, zero)));
+  }
+
+  // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
+  template <int column>
+  static Floats int8_weights(Codes c) {
+    const __m512i signed_codes = _mm512_xor_si512(c, _mm512_set1_epi8(-128));
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(signed_codes, 24 - 8 * column), 24));
+  }
+
+  static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4;
+
+ protected:
+  static Codes broadcast4(const int8_t* a) {
+    int32_t four;
+    __builtin_memcpy(&four, a, 4);
+    return _mm512_set1_epi32(four);
+  }
+
+ private:
+  static __m256i load32(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static __m512i group_bytes(const std::byte* block) {
+    const __m512i order =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    return _mm512_shuffle_epi8(load_codes(block), order);
+  }
+  static Ints joined(__m512i low, __m512i high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 5)); }
+};
+
+}  // namespace
+}  // namespace tern
