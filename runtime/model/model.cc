@@ -1,1 +1,109 @@
-// (being written)
+#include "runtime/model/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "formats/tern/validate.h"
+#include "runtime/model/linear_plan.h"
+#include "runtime/model/parts.h"
+#include "runtime/model/rope_table.h"
+
+namespace tern {
+namespace {
+
+Status plan_block(const LinearPlanner& planner, const ModelConfig& c, uint32_t index, Block& b) {
+  const std::string at = fmt::format("blocks.{}.", index);
+  const uint64_t q_size = uint64_t{c.heads} * c.head_dim, kv_size = uint64_t{c.kv_heads} * c.head_dim;
+  TERN_ASSIGN(b.attn_norm, planner.vector(at + "attn.norm", c.hidden_size, false));
+  TERN_ASSIGN(b.attn_sub_norm, planner.vector(at + "attn.sub_norm", q_size, true));
+  TERN_ASSIGN(b.ffn_norm, planner.vector(at + "ffn.norm", c.hidden_size, false));
+  TERN_ASSIGN(b.ffn_sub_norm, planner.vector(at + "ffn.sub_norm", c.ffn_size, true));
+  TERN_TRY(planner.plan(at + "attn.q", q_size, c.hidden_size, b.attn_in, b.q));
+  TERN_TRY(planner.plan(at + "attn.k", kv_size, c.hidden_size, b.attn_in, b.k));
+  TERN_TRY(planner.plan(at + "attn.v", kv_size, c.hidden_size, b.attn_in, b.v));
+  TERN_TRY(planner.plan(at + "attn.o", c.hidden_size, q_size, b.attn_out, b.o));
+  TERN_TRY(planner.plan(at + "ffn.gate", c.ffn_size, c.hidden_size, b.ffn_in, b.gate));
+  TERN_TRY(planner.plan(at + "ffn.up", c.ffn_size, c.hidden_size, b.ffn_in, b.up));
+  TERN_TRY(planner.plan(at + "ffn.down", c.hidden_size, c.ffn_size, b.ffn_mid, b.down));
+  return {};
+}
+
+Status plan_ends(const LinearPlanner& planner, const TernFile& file, Model::Parts& parts) {
+  const ModelConfig& c = parts.config();
+  const uint32_t embedding = file.find_tensor("embed.tokens");
+  if (embedding == kNoTensor) return corrupt(fmt::format("{}: tensor embed.tokens is missing", file.path()));
+  TERN_ASSIGN(parts.embedding, planner.bind(embedding));
+  if (parts.embedding.rows != c.vocab_size || parts.embedding.cols != c.hidden_size) {
+    return corrupt(fmt::format("{}: embed.tokens is [{}, {}], expected [{}, {}]", file.path(), parts.embedding.rows,
+                               parts.embedding.cols, c.vocab_size, c.hidden_size));
+  }
+  const EncodingKind kind = parts.embedding.encoding.kind;
+  if (kind != EncodingKind::plain && kind != EncodingKind::dense && kind != EncodingKind::int_ &&
+      kind != EncodingKind::trit) {
+    return unsupported(fmt::format("{}: this version does not read an embedding encoded as {}", file.path(),
+                                   describe(parts.embedding.encoding)));
+  }
+  TERN_ASSIGN(parts.output_norm, planner.vector("output.norm", c.hidden_size, false));
+  return planner.plan("head", c.vocab_size, c.hidden_size, parts.head_in, parts.head);
+}
+
+Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file, const LoadOptions& options) {
+  auto parts = std::make_unique<Model::Parts>();
+  TERN_ASSIGN(parts->features, cap_features(detect_cpu().features, options.isa));
+  parts->file = std::move(file);
+  TERN_TRY(validate_model(parts->file->description()).within(parts->file->path()));
+  if (options.check_tensors) TERN_TRY(parts->file->verify_payload());
+  const ModelConfig& c = parts->config();
+  if (c.rope_base < 1)
+    return unsupported(
+        fmt::format("{}: rope_base {}: this version runs bases from 1 on", parts->file->path(), c.rope_base));
+  parts->elements = &select_elements(parts->features);
+  parts->rope_frequencies = rope_frequencies(c.rope_base, c.head_dim);
+  const LinearPlanner planner(*parts->file, parts->features, options);
+  parts->blocks.resize(c.layers);
+  for (uint32_t i = 0; i < c.layers; ++i) TERN_TRY(plan_block(planner, c, i, parts->blocks[i]));
+  TERN_TRY(plan_ends(planner, *parts->file, *parts));
+  return parts;
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Model::~Model() = default;
+
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const LoadOptions& options) {
+  TERN_ASSIGN(auto file, TernFile::open(path));
+  return create(std::move(file), options);
+}
+
+Result<std::shared_ptr<const Model>> Model::create(std::shared_ptr<const TernFile> file, const LoadOptions& options) {
+  try {
+    TERN_ASSIGN(auto parts, build(std::move(file), options));
+    return std::shared_ptr<const Model>(new Model(std::move(parts)));
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("not enough memory for the model's plans");
+  }
+}
+
+const TernFile& Model::file() const { return *parts_->file; }
+const ModelConfig& Model::config() const { return parts_->config(); }
+CpuFeatures Model::features() const { return parts_->features; }
+
+std::vector<std::string> Model::kernels() const {
+  std::vector<std::string> names;
+  parts_->for_each_linear([&](const LinearPlan& l) {
+    if (std::find(names.begin(), names.end(), l.kernel->name) == names.end()) names.push_back(l.kernel->name);
+  });
+  return names;
+}
+
+uint64_t Model::bytes_per_token() const {
+  uint64_t bytes = parts_->embedding.layout.code_bytes / parts_->embedding.rows;
+  parts_->for_each_linear(
+      [&](const LinearPlan& l) { bytes += l.weight.layout.code_bytes + l.weight.layout.scale_bytes; });
+  return bytes;
+}
+
+}  // namespace tern

@@ -1,0 +1,222 @@
+#include "runtime/model/block.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "formats/encoding/values.h"
+#include "runtime/model/rope_table.h"
+
+namespace tern {
+namespace {
+
+using Range = ThreadTeam::Member::Range;
+
+// The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
+class Forward {
+ public:
+  Forward(const Model::Parts& model, const MicroBatch& piece, const ThreadTeam::Member& member)
+      : m_(model), c_(model.config()), e_(*model.elements), p_(piece), me_(member) {}
+
+  void run() {
+    embed();
+    me_.barrier();
+    for (uint32_t i = 0; i < c_.layers; ++i) block(m_.blocks[i], i);
+    head();
+  }
+
+ private:
+  void block(const Block& b, uint32_t layer) {
+    normalize(b.attn_norm, c_.norm_eps, b.attn_in);
+    me_.barrier();
+    linear(b.q, b.attn_in, p_.in, p_.q, m_.q_size());
+    linear(b.k, b.attn_in, p_.in, p_.k, m_.kv_size());
+    linear(b.v, b.attn_in, p_.in, p_.v, m_.kv_size());
+    me_.barrier();
+    rotate_and_append(layer);
+    me_.barrier();
+    attend(b.attn_out, layer);
+    me_.barrier();
+    finish_mid(b.attn_sub_norm, b.attn_out);
+    me_.barrier();
+    linear_and_add(b.o, b.attn_out);
+    me_.barrier();
+
+    normalize(b.ffn_norm, c_.norm_eps, b.ffn_in);
+    me_.barrier();
+    gated(b);
+    me_.barrier();
+    finish_mid(b.ffn_sub_norm, b.ffn_mid);
+    me_.barrier();
+    linear_and_add(b.down, b.ffn_mid);
+    me_.barrier();
+  }
+
+  Range tokens() const { return me_.share(p_.tokens.size()); }
+
+  // Rows of the embedding, and the rotary angles of the tokens' positions.
+  void embed() {
+    const WeightView& w = m_.embedding;
+    const uint64_t half = c_.head_dim / 2;
+    const Range mine = tokens();
+    for (uint64_t t = mine.begin; t < mine.end; ++t) {
+      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size);
+      rope_angles(m_.rope_frequencies, p_.tokens[t].position, p_.cos + t * half, p_.sin + t * half);
+    }
+  }
+
+  // in = norm(x), for the tokens of this member.
+  void normalize(const std::vector<float>& weight, float eps, const InputPlan& plan) {
+    const Range mine = tokens();
+    for (uint64_t t = mine.begin; t < mine.end; ++t) {
+      e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), eps, c_.hidden_size, p_.in.x + t * plan.x_stride);
+      round(plan, p_.in, t);
+    }
+  }
+
+  // The sub-norm, if the block has one, over what attention or the gated activation left in mid.
+  void finish_mid(const std::vector<float>& weight, const InputPlan& plan) {
+    const Range mine = tokens();
+    for (uint64_t t = mine.begin; t < mine.end; ++t) {
+      float* x = p_.mid.x + t * plan.x_stride;
+      if (!weight.empty()) e_.rms_norm(x, weight.data(), c_.norm_eps, plan.cols, x);
+      round(plan, p_.mid, t);
+    }
+  }
+
+  // Completes row t of a linear's input: zero padding, and int8 codes if the plan rounds.
+  void round(const InputPlan& plan, const LinearInputBuffer& in, uint64_t t) {
+    float* x = in.x + t * plan.x_stride;
+    std::memset(x + plan.cols, 0, (plan.x_stride - plan.cols) * sizeof(float));
+    if (!plan.rounded) return;
+    e_.quantize_int8(x, plan.cols, plan.groups, plan.group_cols, plan.padded_group_cols,
+                     in.codes + t * plan.code_stride, in.scales + t * plan.groups, in.sums + t * plan.groups);
+  }
+
+  // y = W in + bias, for the row tiles of this member and all tokens. Returns the rows.
+  Range linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride,
+               uint64_t count) {
+    InputView view;
+    view.tokens = count;
+    if (plan.kernel->input == LinearInput::int8) {
+      view.codes = in.codes, view.code_stride = input.code_stride;
+      view.scales = in.scales, view.sums = in.sums, view.groups = input.groups;
+    } else {
+      view.x = in.x, view.x_stride = input.x_stride;
+    }
+    const Range tiles = me_.share(plan.weight.layout.tiles);
+    const Range rows{std::min(tiles.begin * kTileRows, plan.weight.rows),
+                     std::min(tiles.end * kTileRows, plan.weight.rows)};
+    if (rows.begin == rows.end) return rows;
+    plan.kernel->run(plan.weight, view, {y, stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
+    if (!plan.bias.empty()) {
+      for (uint64_t t = 0; t < count; ++t)
+        e_.add(plan.bias.data() + rows.begin, rows.end - rows.begin, y + t * stride + rows.begin);
+    }
+    return rows;
+  }
+
+  void linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride) {
+    linear(plan, input, in, y, stride, p_.tokens.size());
+  }
+
+  // x += W mid.
+  void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
+    const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
+    const Range rows = linear(plan, input, p_.mid, p_.added, n, count);
+    for (uint64_t t = 0; t < count; ++t) {
+      e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
+    }
+  }
+
+  // mid = activation(gate) * up. Both linears have the same rows, so a member finds its gates where it needs them.
+  void gated(const Block& b) {
+    const uint64_t count = p_.tokens.size(), n = c_.ffn_size;
+    const Range rows = linear(b.gate, b.ffn_in, p_.in, p_.gate, n, count);
+    linear(b.up, b.ffn_in, p_.in, p_.up, n, count);
+    const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
+    for (uint64_t t = 0; t < count; ++t) {
+      activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
+               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
+    }
+  }
+
+  void rotate_and_append(uint32_t layer) {
+    const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
+    const uint64_t d = c_.head_dim;
+    const Range mine = tokens();
+    for (uint64_t t = mine.begin; t < mine.end; ++t) {
+      const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
+      float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
+      for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
+      for (uint64_t h = 0; h < c_.kv_heads; ++h) rotate(k + h * d, cos, sin, d);
+      append(layer, t);
+    }
+  }
+
+  void append(uint32_t layer, uint64_t t) {
+    const BatchToken& token = p_.tokens[t];
+    std::byte* block = token.blocks[token.position / kCacheBlock].get();
+    const uint64_t d = c_.head_dim, slot = token.position % kCacheBlock * d;
+    for (uint64_t h = 0; h < c_.kv_heads; ++h) {
+      put(p_.cache.key_type, p_.k + t * m_.kv_size() + h * d, block + p_.cache.keys_at(layer, h), slot);
+      put(p_.cache.value_type, p_.v + t * m_.kv_size() + h * d, block + p_.cache.values_at(layer, h), slot);
+    }
+  }
+
+  void put(FloatType type, const float* x, std::byte* array, uint64_t at) {
+    if (type == FloatType::f32) {
+      std::memcpy(array + at * sizeof(float), x, c_.head_dim * sizeof(float));
+    } else {
+      e_.to_f16(x, c_.head_dim, reinterpret_cast<uint16_t*>(array) + at);
+    }
+  }
+
+  // mid = attention(q, cache). Members take every n-th (token, head): later tokens see more positions.
+  void attend(const InputPlan& out, uint32_t layer) {
+    const uint64_t units = p_.tokens.size() * c_.heads;
+    for (uint64_t u = me_.index(); u < units; u += me_.size()) attend_head(out, layer, u / c_.heads, u % c_.heads);
+  }
+
+  void attend_head(const InputPlan& out, uint32_t layer, uint64_t t, uint64_t h) {
+    const uint64_t d = c_.head_dim, kv_head = h / (c_.heads / c_.kv_heads);
+    const float* q = p_.q + t * m_.q_size() + h * d;
+    float* y = p_.mid.x + t * out.x_stride + h * d;
+    const float scale = 1.f / std::sqrt(static_cast<float>(d));
+    std::memset(y, 0, d * sizeof(float));
+    AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, y};
+    const uint64_t positions = uint64_t{p_.tokens[t].position} + 1;
+    for (uint64_t at = 0; at < positions; at += kCacheBlock) {
+      const std::byte* block = p_.tokens[t].blocks[at / kCacheBlock].get();
+      e_.attend_block(state, q, block + p_.cache.keys_at(layer, kv_head), block + p_.cache.values_at(layer, kv_head),
+                      p_.cache.key_type, p_.cache.value_type, d, std::min(kCacheBlock, positions - at), scale);
+    }
+    for (uint64_t i = 0; i < d; ++i) y[i] = y[i] / state.sum;
+  }
+
+  void head() {
+    const uint64_t count = p_.wanted.size();
+    const Range mine = me_.share(count);
+    for (uint64_t i = mine.begin; i < mine.end; ++i) {
+      const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
+      e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
+      round(m_.head_in, p_.in, i);
+    }
+    me_.barrier();
+    if (count != 0) linear(m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count);
+  }
+
+  const Model::Parts& m_;
+  const ModelConfig& c_;
+  const ElementKernels& e_;
+  const MicroBatch& p_;
+  const ThreadTeam::Member& me_;
+};
+
+}  // namespace
+
+void forward(const Model::Parts& model, const MicroBatch& piece, const ThreadTeam::Member& member) {
+  Forward(model, piece, member).run();
+}
+
+}  // namespace tern

@@ -1,0 +1,62 @@
+// A linear layer of the file, resolved once at load: the kernel chosen, the weights bound as a view into the
+// map, every size checked. A step only executes plans.
+//
+// What this version runs of the format's compositions: one encoded term that covers the whole matrix with
+// scale 1, an optional bias, and an input that is rounded to int8 per token or per token and group, or not at
+// all. Every other part is refused by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/tern/reader.h"
+#include "kernels/dispatch/dispatch.h"
+#include "runtime/model/model.h"
+
+namespace tern {
+
+// The forms in which the layers that share one input record want their input. f32 always; int8 if rounded.
+struct InputPlan {
+  uint32_t record = kNoTensor;  // index of the input record; kNoTensor until a layer was planned
+  uint64_t cols = 0;
+  uint64_t x_stride = 0;  // floats per token: cols values, then zeros
+  bool rounded = false;
+  uint64_t groups = 0, group_cols = 0, padded_group_cols = 0;  // as ElementKernels::quantize_int8 takes them
+  uint64_t code_stride = 0;                                    // bytes per token, a multiple of 64
+};
+
+struct LinearPlan {
+  std::string name;
+  const LinearKernelEntry* kernel = nullptr;
+  WeightView weight;
+  std::vector<float> bias;  // rows values, or none
+};
+
+class LinearPlanner {
+ public:
+  // REQUIRES that file outlives the plans.
+  LinearPlanner(const TernFile& file, CpuFeatures features, const LoadOptions& options);
+
+  // Plans the layer `name`, which must be [rows, cols], and widens `input` to what it needs. Layers that are
+  // planned with one InputPlan must name the same input record.
+  Status plan(const std::string& name, uint64_t rows, uint64_t cols, InputPlan& input, LinearPlan& out) const;
+
+  // A weight matrix as a view; refuses experts and sizes that do not belong to its encoding.
+  Result<WeightView> bind(uint32_t tensor) const;
+  // A plain vector as f32.
+  Result<std::vector<float>> vector(uint32_t tensor, uint64_t size) const;
+  // The same by name; an absent optional one gives an empty vector.
+  Result<std::vector<float>> vector(const std::string& name, uint64_t size, bool optional) const;
+
+ private:
+  Result<bool> wants_rounding(const LinearRecord& linear) const;
+  Status widen(const LinearRecord& linear, const WeightView& weight, bool rounded, InputPlan& input) const;
+
+  const TernFile& file_;
+  CpuFeatures features_;
+  std::optional<KernelFamily> family_;
+  ActivationRounding activations_;
+};
+
+}  // namespace tern

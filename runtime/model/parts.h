@@ -1,0 +1,43 @@
+// What a loaded model consists of. For the runtime itself; programs see runtime/model/model.h.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/dispatch/dispatch.h"
+#include "runtime/model/linear_plan.h"
+#include "runtime/model/model.h"
+
+namespace tern {
+
+// One decoder block. A sub-norm that the model lacks is an empty vector.
+struct Block {
+  std::vector<float> attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm;
+  LinearPlan q, k, v, o, gate, up, down;
+  InputPlan attn_in, attn_out, ffn_in, ffn_mid;  // of q k v; of o; of gate up; of down
+};
+
+struct Model::Parts {
+  std::shared_ptr<const TernFile> file;
+  CpuFeatures features = 0;
+  const ElementKernels* elements = nullptr;
+  WeightView embedding;
+  std::vector<Block> blocks;
+  std::vector<float> output_norm;
+  InputPlan head_in;
+  LinearPlan head;
+  std::vector<double> rope_frequencies;  // base^(-2i / head_dim), i < head_dim / 2
+
+  const ModelConfig& config() const { return file->description().config; }
+  uint64_t q_size() const { return uint64_t{config().heads} * config().head_dim; }
+  uint64_t kv_size() const { return uint64_t{config().kv_heads} * config().head_dim; }
+  template <class F>
+  void for_each_linear(F f) const {
+    for (const Block& b : blocks) {
+      for (const LinearPlan* l : {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down}) f(*l);
+    }
+    f(head);
+  }
+};
+
+}  // namespace tern

@@ -1,0 +1,43 @@
+#include "runtime/session/workspace.h"
+
+#include <algorithm>
+
+namespace tern {
+
+void Workspace::Widths::include(const InputPlan& plan) {
+  x = std::max(x, plan.x_stride);
+  codes = std::max(codes, plan.code_stride);
+  groups = std::max(groups, plan.groups);
+}
+
+LinearInputBuffer Workspace::Input::bind(uint64_t tokens, const Widths& widths) {
+  return {x.grow(tokens * widths.x), codes.grow(tokens * widths.codes), scales.grow(tokens * widths.groups),
+          sums.grow(tokens * widths.groups)};
+}
+
+void Workspace::bind(uint64_t tokens, MicroBatch& piece) {
+  const ModelConfig& c = model_.config();
+  Widths in, mid;
+  in.include(model_.head_in);
+  for (const Block& b : model_.blocks) {
+    in.include(b.attn_in), in.include(b.ffn_in);
+    mid.include(b.attn_out), mid.include(b.ffn_mid);
+  }
+  piece.in = in_.bind(tokens, in);
+  piece.mid = mid_.bind(tokens, mid);
+  piece.x = x_.grow(tokens * c.hidden_size);
+  piece.added = added_.grow(tokens * c.hidden_size);
+  piece.q = q_.grow(tokens * model_.q_size());
+  piece.k = k_.grow(tokens * model_.kv_size());
+  piece.v = v_.grow(tokens * model_.kv_size());
+  piece.gate = gate_.grow(tokens * c.ffn_size);
+  piece.up = up_.grow(tokens * c.ffn_size);
+  piece.cos = cos_.grow(tokens * (c.head_dim / 2));
+  piece.sin = sin_.grow(tokens * (c.head_dim / 2));
+  std::byte* scratch = scratch_.grow(threads_ * kLinearScratchBytes);
+  scratch_of_.resize(threads_);
+  for (unsigned i = 0; i < threads_; ++i) scratch_of_[i] = scratch + i * kLinearScratchBytes;
+  piece.scratch = scratch_of_;
+}
+
+}  // namespace tern

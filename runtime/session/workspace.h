@@ -1,0 +1,69 @@
+// The buffers that a piece of tokens runs through, as large as the largest piece so far.
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <vector>
+
+#include "runtime/model/block.h"
+
+namespace tern {
+
+// Uninitialised memory on a cache line; grows, forgetting its contents.
+template <class T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+  ~AlignedBuffer() { free(); }
+
+  // Throws std::bad_alloc.
+  T* grow(uint64_t n) {
+    if (n <= size_) return data_;
+    free();
+    data_ = static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{kBlockBytes}));
+    size_ = n;
+    return data_;
+  }
+  T* data() const { return data_; }
+
+ private:
+  void free() {
+    ::operator delete (data_, std::align_val_t{kBlockBytes});
+    data_ = nullptr;
+    size_ = 0;
+  }
+  T* data_ = nullptr;
+  uint64_t size_ = 0;
+};
+
+class Workspace {
+ public:
+  Workspace(const Model::Parts& model, unsigned threads) : model_(model), threads_(threads) {}
+
+  // Points the workspace members of `piece` at buffers for `tokens` tokens. Throws std::bad_alloc.
+  void bind(uint64_t tokens, MicroBatch& piece);
+
+ private:
+  // The most that any record of the model needs per token.
+  struct Widths {
+    uint64_t x = 0, codes = 0, groups = 0;
+    void include(const InputPlan& plan);
+  };
+  struct Input {
+    AlignedBuffer<float> x, scales;
+    AlignedBuffer<int8_t> codes;
+    AlignedBuffer<int32_t> sums;
+    LinearInputBuffer bind(uint64_t tokens, const Widths& widths);
+  };
+
+  const Model::Parts& model_;
+  unsigned threads_;
+  AlignedBuffer<float> x_, added_, q_, k_, v_, gate_, up_, cos_, sin_;
+  Input in_, mid_;
+  AlignedBuffer<std::byte> scratch_;
+  std::vector<std::byte*> scratch_of_;
+};
+
+}  // namespace tern

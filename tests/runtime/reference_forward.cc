@@ -1,0 +1,145 @@
+// The forward pass of a Llama or BitNet model in double precision, position by position.
+#include <algorithm>
+#include <cmath>
+
+#include "formats/encoding/values.h"
+#include "tests/runtime/tiny_model.h"
+
+namespace tern::test {
+namespace {
+
+using Vector = std::vector<double>;
+
+class Reference {
+ public:
+  Reference(const TernFile& file, bool rounded)
+      : file_(file), d_(file.description()), c_(d_.config), rounded_(rounded), keys_(c_.layers), values_(c_.layers) {}
+
+  Vector next(int32_t token) {
+    Vector x = row("embed.tokens", static_cast<uint64_t>(token));
+    for (uint32_t i = 0; i < c_.layers; ++i) block(i, x);
+    ++position_;
+    return linear("head", norm(x, "output.norm", c_.final_norm_eps));
+  }
+
+ private:
+  Vector row(const std::string& tensor, uint64_t r) const { return row(file_.find_tensor(tensor), r); }
+  Vector row(uint32_t tensor, uint64_t r) const {
+    const TensorRecord& t = d_.tensors[tensor];
+    const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
+    std::vector<float> values(t.cols);
+    decode_row(t.encoding, layout, t.cols, file_.codes(tensor).data(), file_.scales(tensor).data(), r, values.data());
+    return Vector(values.begin(), values.end());
+  }
+
+  Vector norm(const Vector& x, const std::string& weight, double eps) const {
+    const Vector w = row(weight, 0);
+    double squares = 0;
+    for (double v : x) squares += v * v;
+    Vector y(x.size());
+    for (size_t i = 0; i < x.size(); ++i) y[i] = x[i] / std::sqrt(squares / x.size() + eps) * w[i];
+    return y;
+  }
+
+  // Codes of int8 rounding, put back on the scale.
+  static void round(const InputOp& op, Vector& x) {
+    const size_t group = op.scope == ScaleScope::row ? x.size() : op.group;
+    for (size_t begin = 0; begin < x.size(); begin += group) {
+      const size_t end = std::min(x.size(), begin + group);
+      double m = 1e-5;
+      for (size_t i = begin; i < end; ++i) m = std::max(m, std::fabs(x[i]));
+      for (size_t i = begin; i < end; ++i) x[i] = std::nearbyint(x[i] * 127 / m) * m / 127;
+    }
+  }
+
+  Vector linear(const std::string& name, Vector x) const {
+    const auto& l = *std::find_if(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == name; });
+    if (rounded_ && l.terms[0].tap == Tap::quantized) round(d_.inputs[l.input].ops.back(), x);
+    Vector y(l.rows);
+    for (uint64_t r = 0; r < l.rows; ++r) {
+      const Vector w = row(l.terms[0].tensor, r);
+      for (size_t i = 0; i < w.size(); ++i) y[r] += w[i] * x[i];
+      if (l.bias != kNoTensor) y[r] += row(l.bias, 0)[r];
+    }
+    return y;
+  }
+
+  void rotate(Vector& x) const {
+    const size_t d = c_.head_dim;
+    for (size_t head = 0; head < x.size(); head += d) {
+      for (size_t i = 0; i < d / 2; ++i) {
+        const bool halves = c_.rope_pairing == RopePairing::halves;
+        double &a = x[head + (halves ? i : 2 * i)], &b = x[head + (halves ? i + d / 2 : 2 * i + 1)];
+        const double angle = position_ * std::pow(double(c_.rope_base), -2.0 * i / d);
+        const double re = a * std::cos(angle) - b * std::sin(angle);
+        b = a * std::sin(angle) + b * std::cos(angle);
+        a = re;
+      }
+    }
+  }
+
+  Vector attend(uint32_t layer, const Vector& q) const {
+    const size_t d = c_.head_dim;
+    Vector out(q.size());
+    for (size_t h = 0; h < c_.heads; ++h) {
+      const size_t kv = h * c_.kv_heads / c_.heads * d;
+      Vector p;
+      for (const Vector& k : keys_[layer]) {
+        double dot = 0;
+        for (size_t i = 0; i < d; ++i) dot += q[h * d + i] * k[kv + i];
+        p.push_back(std::exp(dot / std::sqrt(double(d))));
+      }
+      double sum = 0;
+      for (double v : p) sum += v;
+      for (size_t j = 0; j < p.size(); ++j) {
+        for (size_t i = 0; i < d; ++i) out[h * d + i] += p[j] / sum * values_[layer][j][kv + i];
+      }
+    }
+    return out;
+  }
+
+  void block(uint32_t i, Vector& x) {
+    const std::string at = "blocks." + std::to_string(i) + ".";
+    const bool sub_norms = file_.find_tensor(at + "attn.sub_norm") != kNoTensor;
+    const Vector a = norm(x, at + "attn.norm", c_.norm_eps);
+    Vector q = linear(at + "attn.q", a), k = linear(at + "attn.k", a);
+    rotate(q);
+    rotate(k);
+    keys_[i].push_back(k);
+    values_[i].push_back(linear(at + "attn.v", a));
+    Vector o = attend(i, q);
+    if (sub_norms) o = norm(o, at + "attn.sub_norm", c_.norm_eps);
+    o = linear(at + "attn.o", o);
+    for (size_t j = 0; j < x.size(); ++j) x[j] += o[j];
+
+    const Vector b = norm(x, at + "ffn.norm", c_.norm_eps);
+    Vector gate = linear(at + "ffn.gate", b);
+    const Vector up = linear(at + "ffn.up", b);
+    for (size_t j = 0; j < gate.size(); ++j) {
+      const double g = gate[j], r = std::max(0.0, g);
+      gate[j] = (c_.activation == Activation::silu ? g / (1 + std::exp(-g)) : r * r) * up[j];
+    }
+    if (sub_norms) gate = norm(gate, at + "ffn.sub_norm", c_.norm_eps);
+    const Vector down = linear(at + "ffn.down", gate);
+    for (size_t j = 0; j < x.size(); ++j) x[j] += down[j];
+  }
+
+  const TernFile& file_;
+  const ModelDescription& d_;
+  const ModelConfig& c_;
+  bool rounded_;
+  uint32_t position_ = 0;
+  std::vector<std::vector<Vector>> keys_, values_;
+};
+
+}  // namespace
+
+std::vector<std::vector<double>> reference_logits(const TernFile& file, const std::vector<int32_t>& tokens,
+                                                  bool rounded) {
+  Reference reference(file, rounded);
+  std::vector<std::vector<double>> logits;
+  for (int32_t token : tokens) logits.push_back(reference.next(token));
+  return logits;
+}
+
+}  // namespace tern::test

@@ -1,0 +1,260 @@
+#include "tests/runtime/tiny_model.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "base/random.h"
+#include "formats/encoding/dense.h"
+#include "formats/encoding/int8.h"
+#include "formats/encoding/trit2.h"
+#include "formats/encoding/values.h"
+#include "formats/tern/writer.h"
+
+namespace tern::test {
+
+Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type) {
+  return {EncodingKind::trit, FloatType::f32, 2, planes, scope, scale_type, group};
+}
+Encoding int8(ScaleScope scope, uint32_t group, FloatType scale_type) {
+  return {EncodingKind::int_, FloatType::f32, 8, 1, scope, scale_type, group};
+}
+InputOp per_token() {
+  InputOp op;
+  op.bits = 8, op.scope = ScaleScope::row;
+  return op;
+}
+InputOp per_group(uint32_t group) {
+  InputOp op;
+  op.bits = 8, op.scope = ScaleScope::group, op.group = group;
+  return op;
+}
+
+namespace {
+
+ModelConfig config(uint32_t hidden, uint32_t ffn, uint32_t layers, uint32_t heads, uint32_t kv_heads, uint32_t head_dim,
+                   uint32_t vocab) {
+  ModelConfig c;
+  c.hidden_size = hidden, c.ffn_size = ffn, c.layers = layers, c.vocab_size = vocab;
+  c.heads = heads, c.kv_heads = kv_heads, c.head_dim = head_dim, c.context = 256;
+  return c;
+}
+
+Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+
+}  // namespace
+
+std::vector<TinyShape> tiny_shapes() {
+  std::vector<TinyShape> shapes;
+  TinyShape s;
+  s.name = "llama, dense f32, halves";
+  s.config = config(24, 40, 2, 4, 2, 6, 37);
+  s.linear = dense(FloatType::f32), s.head = dense(FloatType::f32);
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "bitnet, trit per tensor, sub-norms, relu2, int8 head tied";
+  s.config = config(64, 96, 3, 4, 2, 16, 50);
+  s.config.activation = Activation::relu2, s.config.rope_base = 500000.f, s.config.final_norm_eps = 1e-6f;
+  s.linear = trit(1, ScaleScope::tensor, 0, FloatType::f32), s.head = int8(ScaleScope::group, 32, FloatType::f16);
+  s.rounding = per_token(), s.head_rounding = per_group(32);
+  s.sub_norms = true, s.tied = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "interleaved, int8 groups of 8, bf16 head, biases";
+  s.config = config(40, 72, 2, 5, 1, 8, 65);
+  s.config.rope_pairing = RopePairing::interleaved;
+  s.linear = int8(ScaleScope::group, 8, FloatType::f32), s.head = dense(FloatType::bf16);
+  s.rounding = per_group(8), s.biases = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "two trit planes, groups of 48 with a short tail, head_dim 64";
+  s.config = config(112, 144, 2, 2, 2, 64, 33);
+  s.linear = trit(2, ScaleScope::group, 48, FloatType::f16), s.head = dense(FloatType::f16);
+  s.rounding = per_group(48), s.tied = true, s.sub_norms = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "trit per row, per-token rounding of odd widths";
+  s.config = config(54, 50, 2, 6, 3, 10, 41);
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = int8(ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_token(), s.head_rounding = per_token();
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "int8 groups of 16 under per-token rounding";
+  s.config = config(48, 64, 2, 3, 3, 16, 29);
+  s.linear = int8(ScaleScope::group, 16, FloatType::f16), s.head = dense(FloatType::f32);
+  s.rounding = per_token();
+  shapes.push_back(s);
+  for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
+  return shapes;
+}
+
+namespace {
+
+// Adds tensors, inputs and linears to a description by name.
+struct Builder {
+  ModelDescription d;
+
+  uint32_t tensor(const std::string& name, const Encoding& encoding, uint64_t rows, uint64_t cols) {
+    TensorRecord t;
+    t.name = name, t.encoding = encoding, t.rows = rows, t.cols = cols;
+    d.tensors.push_back(t);
+    return static_cast<uint32_t>(d.tensors.size() - 1);
+  }
+  uint32_t input(const std::string& name, uint64_t cols, InputOp rounding) {
+    InputRecord r;
+    r.name = name, r.cols = cols;
+    rounding.group = std::min<uint32_t>(rounding.group, static_cast<uint32_t>(cols));
+    if (rounding.bits != 0) r.ops.push_back(rounding);
+    d.inputs.push_back(r);
+    return static_cast<uint32_t>(d.inputs.size() - 1);
+  }
+  void linear(const std::string& name, uint32_t input, uint64_t rows, uint32_t tensor, bool bias) {
+    LinearRecord l;
+    l.name = name, l.rows = rows, l.cols = d.inputs[input].cols, l.input = input;
+    Term term;
+    term.tap = d.inputs[input].ops.empty() ? Tap::raw : Tap::quantized;
+    term.tensor = tensor, term.rows = rows, term.cols = l.cols;
+    l.terms.push_back(term);
+    if (bias) l.bias = this->tensor(name + ".bias", plain(), 1, rows);
+    d.linears.push_back(l);
+  }
+  void linear(const std::string& name, uint32_t input, uint64_t rows, Encoding encoding, bool bias = false) {
+    const uint64_t cols = d.inputs[input].cols;
+    encoding.group = std::min<uint32_t>(encoding.group, static_cast<uint32_t>(cols));
+    linear(name, input, rows, tensor(name, encoding, rows, cols), bias);
+  }
+};
+
+}  // namespace
+
+ModelDescription describe_tiny(const TinyShape& s) {
+  Builder b;
+  const ModelConfig& c = b.d.config = s.config;
+  const uint32_t embedding = b.tensor("embed.tokens", s.head, c.vocab_size, c.hidden_size);
+  const uint64_t q = uint64_t{c.heads} * c.head_dim, kv = uint64_t{c.kv_heads} * c.head_dim;
+  for (uint32_t i = 0; i < c.layers; ++i) {
+    const std::string at = "blocks." + std::to_string(i) + ".";
+    const uint32_t attn_in = b.input(at + "attn.in", c.hidden_size, s.rounding);
+    const uint32_t attn_out = b.input(at + "attn.out", q, s.rounding);
+    const uint32_t ffn_in = b.input(at + "ffn.in", c.hidden_size, s.rounding);
+    const uint32_t ffn_mid = b.input(at + "ffn.mid", c.ffn_size, s.rounding);
+    b.tensor(at + "attn.norm", plain(), 1, c.hidden_size);
+    b.linear(at + "attn.q", attn_in, q, s.linear, s.biases);
+    b.linear(at + "attn.k", attn_in, kv, s.linear, s.biases);
+    b.linear(at + "attn.v", attn_in, kv, s.linear, s.biases);
+    if (s.sub_norms) b.tensor(at + "attn.sub_norm", plain(), 1, q);
+    b.linear(at + "attn.o", attn_out, c.hidden_size, s.linear);
+    b.tensor(at + "ffn.norm", plain(), 1, c.hidden_size);
+    b.linear(at + "ffn.gate", ffn_in, c.ffn_size, s.linear);
+    b.linear(at + "ffn.up", ffn_in, c.ffn_size, s.linear);
+    if (s.sub_norms) b.tensor(at + "ffn.sub_norm", plain(), 1, c.ffn_size);
+    b.linear(at + "ffn.down", ffn_mid, c.hidden_size, s.linear);
+  }
+  b.tensor("output.norm", plain(), 1, c.hidden_size);
+  const uint32_t head_in = b.input("head.in", c.hidden_size, s.head_rounding);
+  if (s.tied) {
+    b.linear("head", head_in, c.vocab_size, embedding, false);
+  } else {
+    b.linear("head", head_in, c.vocab_size, s.head);
+  }
+  return b.d;
+}
+
+namespace {
+
+void must(const Status& status) {
+  INFO(status.message());
+  REQUIRE(status.ok());
+}
+
+std::vector<std::byte> random_floats(Random& random, FloatType type, uint64_t count, float mean, float deviation) {
+  std::vector<std::byte> bytes(count * float_bytes(type));
+  for (uint64_t i = 0; i < count; ++i) store_float(type, bytes.data(), i, mean + deviation * random.normal());
+  return bytes;
+}
+
+void write_plain(TernWriter& writer, uint32_t index, const TensorRecord& t, Random& random) {
+  const bool bias = t.name.ends_with(".bias");
+  must(writer.append_codes(index, random_floats(random, t.encoding.value_type, t.rows * t.cols, bias ? 0 : 1, 0.3f)));
+}
+
+// One tile of random weights whose products keep the size of what they read.
+void write_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const Layout& layout, uint64_t rows,
+                Random& random) {
+  const Encoding& e = t.encoding;
+  const float size = 1.f / std::sqrt(static_cast<float>(t.cols));
+  std::vector<std::byte> tile(layout.tile_bytes);
+  if (e.kind == EncodingKind::dense) {
+    std::vector<float> values(rows * t.cols);
+    for (float& v : values) v = size * random.normal();
+    pack_dense_tile(e.value_type, rows, t.cols, values.data(), t.cols, tile.data());
+  } else {
+    std::vector<int8_t> codes(e.planes * rows * t.cols);
+    const bool trits = e.kind == EncodingKind::trit;
+    for (int8_t& v : codes) v = static_cast<int8_t>(trits ? int(random.below(3)) - 1 : int(random.below(256)) - 128);
+    if (trits) {
+      pack_trit2_tile(layout, e.planes, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
+    } else {
+      pack_int8_tile(layout, rows, t.cols, codes.data(), t.cols, tile.data());
+    }
+  }
+  must(writer.append_codes(index, tile));
+  if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return;
+  std::vector<float> scales(rows * layout.groups * e.planes);
+  for (float& v : scales) v = size * (0.5f + random.uniform()) / (e.kind == EncodingKind::int_ ? 74 : 1);
+  std::vector<std::byte> bytes(tile_scale_bytes(e, layout));
+  pack_tile_scales(e, layout, rows, scales.data(), bytes.data());
+  must(writer.append_scales(index, bytes));
+}
+
+}  // namespace
+
+void write_tiny(const std::string& path, const ModelDescription& d, uint64_t seed) {
+  Random random(seed);
+  auto created = TernWriter::create(path, d);
+  must(created.status());
+  TernWriter& writer = **created;
+  for (uint32_t i = 0; i < d.tensors.size(); ++i) {
+    const TensorRecord& t = d.tensors[i];
+    if (t.encoding.kind == EncodingKind::plain) {
+      write_plain(writer, i, t, random);
+      continue;
+    }
+    const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
+    for (uint64_t row = 0; row < t.rows; row += kTileRows) {
+      write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, t.rows - row), random);
+    }
+    if (t.encoding.scope == ScaleScope::tensor) {
+      const float size = 1.2f / std::sqrt(static_cast<float>(t.cols));
+      must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, t.encoding.planes, size, 0.1f * size)));
+    }
+  }
+  must(writer.finish());
+}
+
+TinyFile::TinyFile(const TinyShape& shape) {
+  static std::atomic<int> count{0};
+  path_ = (std::filesystem::temp_directory_path() /
+           ("tern-tiny-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".tern"))
+              .string();
+  write_tiny(path_, describe_tiny(shape), shape.seed);
+}
+
+TinyFile::~TinyFile() { std::filesystem::remove(path_); }
+
+std::shared_ptr<const Model> TinyFile::load(const LoadOptions& options) const {
+  auto model = Model::load(path_, options);
+  must(model.status());
+  return *model;
+}
+
+}  // namespace tern::test
