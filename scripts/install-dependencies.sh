@@ -8,8 +8,9 @@ packages=(
   libxsimd-dev libsentencepiece-dev libfmt-dev libxxhash-dev nlohmann-json3-dev libcli11-dev
   catch2 libbenchmark-dev
 )
-# What only the full test run needs: sanitizers with clang's OpenMP, Arm under qemu.
-test_packages=(clang libomp-dev llvm g++-aarch64-linux-gnu qemu-user-static)
+# What only the full test run needs: sanitizers with clang's OpenMP, Arm under qemu, AVX-512 under Bochs.
+test_packages=(clang libomp-dev llvm g++-aarch64-linux-gnu qemu-user-static
+  bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio)
 
 [ "${1:-}" = --tests ] && packages+=("${test_packages[@]}")
 
