@@ -1,0 +1,11 @@
+#include "kernels/linear/dense/dense_chain.h"
+#include "kernels/linear/instantiate.h"
+#include "kernels/simd/tile_neon.h"
+
+namespace tern {
+
+TERN_DEFINE_LINEAR(linear_f32_f32_dot_neon, dense_chain<Neon, FloatType::f32>)
+TERN_DEFINE_LINEAR(linear_f16_f32_dot_neon, dense_chain<Neon, FloatType::f16>)
+TERN_DEFINE_LINEAR(linear_bf16_f32_dot_neon, dense_chain<Neon, FloatType::bf16>)
+
+}  // namespace tern

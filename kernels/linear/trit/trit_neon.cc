@@ -1,0 +1,13 @@
+#include "kernels/linear/float_chain.h"
+#include "kernels/linear/instantiate.h"
+#include "kernels/linear/trit/trit_dot.h"
+#include "kernels/linear/trit/trit_tables.h"
+#include "kernels/simd/tile_neon.h"
+
+namespace tern {
+
+TERN_DEFINE_LINEAR(linear_trit2_a8_dot_neon, trit_dot<Neon>)
+TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_neon, trit_mulfree<Neon>)
+TERN_DEFINE_LINEAR(linear_trit2_f32_dot_neon, trit_chain<Neon>)
+
+}  // namespace tern

@@ -1,0 +1,37 @@
+// NEON with dot products (Armv8.2 dotprod): sdot sums four products of signed bytes into the int32 of a row; codes
+// 0..3 are signed as they are.
+#pragma once
+
+#include "kernels/simd/tile_neon.h"
+
+namespace tern {
+namespace {
+
+struct NeonDot : Neon {
+  using TritSums = Ints;
+  using TritInput = int8x16_t;  // all 16 columns of a block: lane q is what quarter q needs
+  static constexpr uint64_t kTritBlocks = 1u << 20;  // int32: 3 * 127 * kMaxCols < 2^31
+  static TritSums zero_trits() { return zero_ints(); }
+  template <int q>
+  static TritInput load_trit_input(const int8_t* a) {
+    return vld1q_s8(a);
+  }
+  template <int q>
+  static TritSums dot_trits(const TritSums& s, const Codes& c, TritInput a) {
+    return each<TritSums>([&](int i) { return vdotq_laneq_s32(s.v[i], vreinterpretq_s8_u8(c.v[i]), a, q); });
+  }
+  static Ints widen_trits(const TritSums& s) { return s; }
+
+  using Int8Sums = Ints;
+  static Int8Sums zero_int8() { return zero_ints(); }
+  static Int8Sums dot_int8(const Int8Sums& s, const Int8Codes& c, int8x16_t a) {
+    return each<Int8Sums>([&](int i) { return vdotq_s32(s.v[i], c.v[i], a); });
+  }
+  static Ints widen_int8(const Int8Sums& s) { return s; }
+
+  static constexpr int kTritTiles = 4, kTritBatchTiles = 1, kTritTokens = 4;
+  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 1, kInt8Tokens = 4;
+};
+
+}  // namespace
+}  // namespace tern
