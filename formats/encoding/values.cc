@@ -87,7 +87,9 @@ uint64_t tile_scale_bytes(const Encoding& e, const Layout& layout) {
 }
 
 void pack_tile_scales(const Encoding& e, const Layout& layout, uint64_t rows, const float* values, std::byte* out) {
-  std::memset(out, 0, tile_scale_bytes(e, layout));
+  const uint64_t bytes = tile_scale_bytes(e, layout);
+  if (bytes == 0) return;
+  std::memset(out, 0, bytes);
   const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;
   for (uint64_t r = 0; r < rows; ++r) {
     for (uint64_t g = 0; g < groups; ++g) {

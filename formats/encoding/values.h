@@ -20,7 +20,7 @@ uint64_t scale_index(const Encoding& encoding, const Layout& layout, uint64_t ro
 // Bytes of scales that one tile adds to the file; 0 for scopes none and tensor.
 uint64_t tile_scale_bytes(const Encoding& encoding, const Layout& layout);
 // Packs the scales of one tile of `rows` <= 16 rows, values [rows][groups][planes] (row scope: groups = 1).
-// Rows beyond get zero. Writes tile_scale_bytes.
+// Rows beyond get zero. Writes tile_scale_bytes (nothing for scopes none and tensor).
 void pack_tile_scales(const Encoding& encoding, const Layout& layout, uint64_t rows, const float* values,
                       std::byte* out);
 

@@ -1,0 +1,110 @@
+#include <string_view>
+
+#include "tests/tools/golden_files.h"
+
+namespace tern::test {
+namespace {
+
+Bytes golden(std::string_view name) {
+  for (const GoldenModel& model : golden_models()) {
+    if (model.name == name) return golden_bytes(model.description);
+  }
+  return {};
+}
+
+// A golden file with one change, resealed so that only the rule in question is broken.
+template <class Change>
+Bytes changed(std::string_view name, Change change) {
+  Bytes file = golden(name);
+  change(file);
+  reseal(file);
+  return file;
+}
+
+// Entry of META in the section table of the tokenizer file: its fifth section but one.
+uint64_t metadata_entry(const Bytes& file) {
+  uint64_t at = 32;
+  while (peek<uint32_t>(file, at) != 0x4154454d) at += 32;  // "META"
+  return at;
+}
+
+void rename_metadata(Bytes& file, std::string_view kind) {
+  const uint64_t at = metadata_entry(file);
+  for (size_t i = 0; i < 4; ++i) file[at + i] = static_cast<std::byte>(kind[i]);
+  poke<uint32_t>(file, at + 4, 1);
+}
+
+uint64_t config_field(const Bytes& file, unsigned id) { return section_offset(file, "CONF") + 8 + (id - 1) * 12; }
+uint64_t term_field(const Bytes& file, uint64_t offset) { return section_offset(file, "LINR") + 8 + 32 + offset; }
+uint64_t payload(const Bytes& file) { return section_offset(file, "DATA"); }
+uint64_t scales(const Bytes& file) { return peek<uint64_t>(file, tensor_field(file, 64)); }
+
+void add_frames(std::vector<BrokenFile>& files) {
+  Bytes text_mode = golden("example");
+  text_mode.erase(text_mode.begin() + 4);  // CR LF becomes LF
+  files.push_back({"bad_text_mode", text_mode});
+  Bytes truncated = golden("example");
+  truncated.resize(truncated.size() - 64);
+  files.push_back({"bad_truncated", truncated});
+  files.push_back({"bad_version", changed("example", [](Bytes& f) { poke<uint16_t>(f, 8, 2); })});
+  files.push_back({"bad_critical", changed("tokenizer", [](Bytes& f) { rename_metadata(f, "XTRA"); })});
+  files.push_back({"bad_shards", changed("tokenizer", [](Bytes& f) { rename_metadata(f, "SHRD"); })});
+  Bytes hash = golden("example");
+  hash[config_field(hash, 12) + 8] ^= std::byte{1};  // rope_base
+  files.push_back({"bad_section_hash", hash});
+}
+
+void add_descriptions(std::vector<BrokenFile>& files) {
+  files.push_back(
+      {"bad_config_field", changed("example", [](Bytes& f) { poke<uint16_t>(f, config_field(f, 14), 15); })});
+  files.push_back({"bad_kv_heads", changed("example", [](Bytes& f) { poke<uint32_t>(f, config_field(f, 7) + 8, 3); })});
+  files.push_back({"bad_name", changed("example", [](Bytes& f) { poke<char>(f, tensor_field(f, 112), 'W'); })});
+  files.push_back({"bad_encoding", changed("example", [](Bytes& f) { poke<uint16_t>(f, tensor_field(f, 4), 5); })});
+  files.push_back({"bad_int4", changed("int8_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 4); })});
+  files.push_back({"bad_group", changed("trit2_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 0); })});
+  files.push_back({"bad_rows", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 16), 17); })});
+  files.push_back({"bad_part_bytes", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 48), 65); })});
+  files.push_back(
+      {"bad_part_offset", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 40), 4160); })});
+  files.push_back({"bad_term_rows", changed("example", [](Bytes& f) { poke<uint64_t>(f, term_field(f, 32), 4); })});
+  files.push_back({"bad_tap", changed("example", [](Bytes& f) { poke<uint8_t>(f, term_field(f, 2), 2); })});
+  files.push_back(
+      {"bad_bos", changed("tokenizer", [](Bytes& f) { poke<uint32_t>(f, section_offset(f, "TOKN") + 12, 8); })});
+  files.push_back({"bad_utf8", changed("tokenizer", [](Bytes& f) {
+                     const uint64_t end = section_offset(f, "TOKN") + section_bytes(f, "TOKN");
+                     poke<uint8_t>(f, end - 1, 0xff);
+                   })});
+}
+
+// These parse; verify_payload must find them.
+void add_payloads(std::vector<BrokenFile>& files) {
+  Bytes flipped = golden("example");
+  flipped[payload(flipped)] ^= std::byte{1};
+  files.push_back({"bad_payload_hash", flipped});
+  const auto repacked = [&](const char* name, const char* from, auto change) {
+    Bytes file = golden(from);
+    change(file);
+    reseal_parts(file);
+    files.push_back({name, file});
+  };
+  repacked("bad_trit_code", "example", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 1, 0x57); });
+  repacked("bad_trit_padding", "example", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 12, 0x54); });
+  repacked("bad_int8_padding", "int8_tensor", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x81); });
+  repacked("bad_scale", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 2, 0x7c00); });
+  repacked("bad_scale_padding", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 6, 0x3c00); });
+  Bytes gap = golden("example");
+  poke<uint8_t>(gap, payload(gap) + 100, 1);
+  files.push_back({"bad_gap", gap});
+}
+
+}  // namespace
+
+std::vector<BrokenFile> broken_files() {
+  std::vector<BrokenFile> files;
+  add_frames(files);
+  add_descriptions(files);
+  add_payloads(files);
+  return files;
+}
+
+}  // namespace tern::test
