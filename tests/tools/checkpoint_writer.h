@@ -1,0 +1,32 @@
+// Writes synthetic Hugging Face checkpoints of any Llama-like shape, streaming: config.json, and one safetensors
+// file or several with an index. The same specification gives the same bytes on every machine.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+#include "formats/encoding/encoding.h"
+
+namespace tern::test {
+
+struct CheckpointSpec {
+  uint32_t hidden = 64, ffn = 160, layers = 2, heads = 4, kv_heads = 2, head_dim = 0;  // head_dim 0: hidden / heads
+  uint32_t vocab = 96, context = 128;
+  enum class Architecture { llama, bitnet } architecture = Architecture::llama;  // bitnet: sub-norms, squared ReLU
+  enum class Weights { dense, ternary, packed } weights = Weights::dense;
+  // ternary: floats that hold {-s, 0, s}; packed: uint8 and weight_scale (llama: bitlinear, divide; bitnet:
+  // autobitlinear, multiply)
+  FloatType dtype = FloatType::bf16;  // of everything that is not packed
+  bool tied = false;
+  uint32_t shards = 1;  // 1: model.safetensors; more: model-0000i-of-0000n.safetensors and the index
+  uint64_t seed = 1;
+};
+
+// TinyLlama's shape: 968.9 M weights in the blocks, 1.1 B in all.
+CheckpointSpec shape_1_1b();
+
+// Creates the directory if needed. Memory use does not grow with the model.
+Status write_checkpoint(const std::string& directory, const CheckpointSpec& spec);
+
+}  // namespace tern::test

@@ -1,0 +1,51 @@
+// make_checkpoint OUT [options]: a synthetic Hugging Face checkpoint, for tests and benches of sizes that no
+// small real model has.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "tests/tools/checkpoint_writer.h"
+
+using tern::FloatType;
+using tern::test::CheckpointSpec;
+
+int main(int argc, char** argv) {
+  using Architecture = CheckpointSpec::Architecture;
+  using Weights = CheckpointSpec::Weights;
+  CLI::App app{"Writes a synthetic Hugging Face checkpoint of a Llama-like shape"};
+  std::string out, shape;
+  CheckpointSpec spec;
+  app.add_option("out", out, "Directory to write")->required();
+  app.add_option_function<std::string>(
+         "--shape", [&spec](const std::string&) { spec = tern::test::shape_1_1b(); },
+         "A known shape: 1.1b; options that follow change it")
+      ->check(CLI::IsMember({"1.1b"}))
+      ->trigger_on_parse();
+  app.add_option("--hidden", spec.hidden, "Width of the residual stream");
+  app.add_option("--ffn", spec.ffn, "Width of the FFN");
+  app.add_option("--layers", spec.layers, "Blocks");
+  app.add_option("--heads", spec.heads, "Attention heads");
+  app.add_option("--kv-heads", spec.kv_heads, "Key and value heads");
+  app.add_option("--head-dim", spec.head_dim, "Width of a head (default: hidden / heads)");
+  app.add_option("--vocab", spec.vocab, "Tokens");
+  app.add_option("--context", spec.context, "Positions");
+  app.add_option("--shards", spec.shards, "Files");
+  app.add_option("--seed", spec.seed, "Seed");
+  app.add_flag("--tied", spec.tied, "The head is the embedding");
+  app.add_option("--arch", spec.architecture, "llama or bitnet (sub-norms, squared ReLU)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Architecture>{{"llama", Architecture::llama}, {"bitnet", Architecture::bitnet}}));
+  app.add_option("--weights", spec.weights, "dense, ternary (floats -s, 0, s) or bitnet-packed")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Weights>{
+          {"dense", Weights::dense}, {"ternary", Weights::ternary}, {"bitnet-packed", Weights::packed}}));
+  app.add_option("--dtype", spec.dtype, "bf16, f16 or f32")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, FloatType>{
+          {"bf16", FloatType::bf16}, {"f16", FloatType::f16}, {"f32", FloatType::f32}}));
+  CLI11_PARSE(app, argc, argv);
+
+  const tern::Status status = tern::test::write_checkpoint(out, spec);
+  if (status.ok()) return 0;
+  fmt::print(stderr, "make_checkpoint: {}\n", status.message());
+  return 1;
+}
