@@ -1,0 +1,136 @@
+// tern convert: a published checkpoint becomes a packed file.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "apps/command.h"
+#include "apps/interrupt.h"
+#include "apps/model_options.h"
+#include "apps/terminal.h"
+#include "formats/import/convert.h"
+
+namespace tern::app {
+namespace {
+
+struct ConvertFlags {
+  std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto";
+  ImportOptions import;
+  uint32_t group = 64;
+  bool force = false, quiet = false;
+};
+
+constexpr std::pair<const char*, WeightChoice> kChoices[] = {
+    {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit}, {"f32", WeightChoice::f32},
+    {"f16", WeightChoice::f16},        {"bf16", WeightChoice::bf16}, {"int8", WeightChoice::int8}};
+
+// CLI11 has checked that the name is one of them.
+WeightChoice choice_of(const std::string& name) {
+  for (const auto& [known, choice] : kChoices) {
+    if (name == known) return choice;
+  }
+  return WeightChoice::automatic;
+}
+
+std::vector<std::string> choice_names() {
+  std::vector<std::string> names;
+  for (const auto& choice : kChoices) names.emplace_back(choice.first);
+  return names;
+}
+
+std::string fidelity(const TensorReport& tensor) {
+  return tensor.exact ? "exact" : fmt::format("relative error {:.3g}", tensor.relative_error);
+}
+
+void show_tensor(const TensorReport& tensor) {
+  fmt::print("{:<28} {:>7} x {:<7} {:<40} {:>11}  {}\n", tensor.name, tensor.rows, tensor.cols, tensor.encoding,
+             human_bytes(tensor.bytes), fidelity(tensor));
+}
+
+// "blocks.3.attn.q" and "blocks.4.attn.q" play the same role.
+std::string role_of(const std::string& name) {
+  const size_t begin = name.find('.'), end = name.find('.', begin + 1);
+  return name.starts_with("blocks.") && end != std::string::npos ? "blocks.*" + name.substr(end) : name;
+}
+
+// One line per role, encoding and exactness; of errors the worst.
+void show_folded(const std::vector<TensorReport>& tensors) {
+  std::vector<std::pair<TensorReport, size_t>> lines;
+  for (TensorReport tensor : tensors) {
+    tensor.name = role_of(tensor.name);
+    auto line = lines.begin();
+    const auto alike = [&](const TensorReport& t) {
+      return t.name == tensor.name && t.encoding == tensor.encoding && t.exact == tensor.exact && t.rows == tensor.rows && t.cols == tensor.cols;
+    };
+    while (line != lines.end() && !alike(line->first)) ++line;
+    if (line == lines.end()) {
+      lines.emplace_back(tensor, 1);
+      continue;
+    }
+    line->first.bytes += tensor.bytes;
+    line->first.relative_error = std::max(line->first.relative_error, tensor.relative_error);
+    ++line->second;
+  }
+  for (auto& [tensor, count] : lines) {
+    if (count > 1) tensor.name += fmt::format(" ({})", count);
+    show_tensor(tensor);
+  }
+}
+
+void show_report(const ConvertReport& report, const ConvertFlags& flags, double seconds) {
+  if (flags.quiet) show_folded(report.tensors);
+  else for (const TensorReport& tensor : report.tensors) show_tensor(tensor);
+  size_t exact = 0;
+  for (const TensorReport& tensor : report.tensors) exact += tensor.exact;
+  fmt::print("{}: {} ({} bytes), {:.3f} bits per weight in the blocks, {} of {} tensors exact, {:.1f} s\n", flags.output,
+             human_bytes(report.file_bytes), report.file_bytes, report.bits_per_weight, exact, report.tensors.size(), seconds);
+}
+
+Status run_convert(const ConvertFlags& flags) {
+  ignore_broken_pipe();
+  const bool exists = std::filesystem::exists(std::filesystem::symlink_status(flags.output));
+  if (exists && !flags.force) {
+    return invalid_argument(fmt::format("{} exists already: give --force to replace it", flags.output));
+  }
+  const Timer timer;
+  TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, flags.import));
+  const ConvertOptions options{choice_of(flags.weights), choice_of(flags.head), choice_of(flags.embed), flags.group,
+                               flags.activations == "f32"};
+  TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
+  fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
+  std::fflush(stdout);
+
+  Result<ConvertReport> report = [&] {
+    ProgressBar bar("convert");
+    return convert(source, options, flags.output, bar.callback());
+  }();
+  if (!report.ok() && interrupted()) return aborted(fmt::format("interrupted, {} was not written", flags.output));
+  if (!report.ok()) return report.status();
+  show_report(*report, flags, timer.seconds());
+  return {};
+}
+
+}  // namespace
+
+void add_convert(CLI::App& root, Action& chosen) {
+  const auto o = std::make_shared<ConvertFlags>();
+  CLI::App* verb = root.add_subcommand("convert", "convert a checkpoint (Hugging Face folder or llama2.c .bin) to .tern");
+  const auto choices = CLI::IsMember(choice_names());
+  verb->add_option("SRC", o->source, "folder with config.json and *.safetensors, or a llama2.c .bin file")->required();
+  verb->add_option("-o,--output", o->output, "file to write")->required();
+  verb->add_option("--weights", o->weights, "encoding of the linear layers")->check(choices)->capture_default_str();
+  verb->add_option("--head", o->head, "encoding of the head")->check(choices)->capture_default_str();
+  verb->add_option("--embed", o->embed, "encoding of the embedding")->check(choices)->capture_default_str();
+  verb->add_option("--group", o->group, "columns per scale of int8 weights")->check(CLI::Range(1u, 1u << 20))->capture_default_str();
+  verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
+      ->check(CLI::IsMember({"auto", "f32"}))
+      ->capture_default_str();
+  verb->add_option("--tokenizer", o->import.tokenizer_path, "tokenizer file, if it is not beside the checkpoint");
+  verb->add_flag("--force", o->force, "replace an existing file");
+  verb->add_flag("-q,--quiet", o->quiet, "one line for all tensors alike");
+  verb->callback([o, &chosen] { chosen = [o] { return run_convert(*o); }; });
+}
+
+}  // namespace tern::app
