@@ -81,21 +81,17 @@ void for_each_shape(Body body) {
 TEST_CASE("session: the same bits for any batch split and thread count") {
   for_each_shape([](const TinyShape&, const TinyFile& file) {
     const auto model = file.load();
-    for (const auto& [keys, values] : {std::pair{FloatType::f16, FloatType::f16},
-                                       {FloatType::f32, FloatType::f16},
-                                       {FloatType::f16, FloatType::f32},
-                                       {FloatType::f32, FloatType::f32}}) {
+    for (const auto& [keys, values] : {std::pair{FloatType::f16, FloatType::f16}, {FloatType::f32, FloatType::f16}}) {
       const std::vector<uint64_t> expected = whole(model, options(1, 512, keys, values));
       const std::vector<int32_t> tokens = prompt(*model, 1);
-      for (unsigned threads : {1u, 2u, 3u}) {
-        for (size_t piece : {1u, 7u, 64u}) {
-          INFO("threads " << threads << " piece " << piece);
-          CHECK(feed_fresh(*session(model, options(threads, 512, keys, values)), tokens, piece) == expected);
-        }
-        INFO("threads " << threads);
-        CHECK(whole(model, options(threads, 512, keys, values)) == expected);
-        CHECK(whole(model, options(threads, 7, keys, values)) == expected);  // cut by the batch size
+      // Threads and pieces; 3 threads seldom: they outnumber the cores of small machines.
+      for (const auto& [threads, piece] :
+           {std::pair<unsigned, size_t>{1, 1}, {1, 7}, {1, 64}, {2, 1}, {2, 64}, {3, 64}}) {
+        INFO("threads " << threads << " piece " << piece);
+        CHECK(feed_fresh(*session(model, options(threads, 512, keys, values)), tokens, piece) == expected);
       }
+      for (unsigned threads : {2u, 3u}) CHECK(whole(model, options(threads, 512, keys, values)) == expected);
+      CHECK(whole(model, options(2, 7, keys, values)) == expected);  // cut by the batch size
     }
   });
 }
