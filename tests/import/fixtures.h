@@ -1,0 +1,47 @@
+// What the import tests share: a temporary folder, files, a safetensors file built by hand, and a second,
+// deliberately plain decoder of safetensors that trusts its input.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tern::test {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  std::string path(const std::string& name = "") const { return name.empty() ? folder_ : folder_ + "/" + name; }
+  std::vector<std::string> files() const;  // names, sorted
+
+ private:
+  std::string folder_;
+};
+
+void write_file(const std::string& path, const std::string& bytes);
+std::string read_file(const std::string& path);
+inline std::span<const std::byte> as_bytes(const std::string& s) { return std::as_bytes(std::span(s)); }
+
+// A safetensors file: u64 length, header, data.
+std::string safetensors_bytes(const std::string& header, const std::string& data);
+
+// Named tensors that can be changed before they are written: how damaged checkpoints are made.
+struct PlainTensor {
+  std::string dtype;
+  std::vector<uint64_t> shape;
+  std::string data;
+};
+using PlainTensors = std::map<std::string, PlainTensor>;
+PlainTensors decode_safetensors(const std::string& bytes);
+std::string encode_safetensors(const PlainTensors& tensors);
+std::vector<float> as_floats(const PlainTensor& tensor);  // F32, F16, BF16, I8, U8
+
+// A float as IEEE binary16, by arithmetic on exponents (not base/half).
+float half_by_definition(uint16_t bits);
+
+}  // namespace tern::test
