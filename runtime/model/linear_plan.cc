@@ -195,7 +195,7 @@ Status LinearPlanner::plan(const std::string& name, uint64_t rows, uint64_t cols
   out.name = name;
   out.kernel = select_linear(out.weight.encoding, rounded ? LinearInput::int8 : LinearInput::f32, features_, family_);
   if (out.kernel == nullptr) {
-    return lacks(name, fmt::format("{} on {} activations: no such kernel", encoding, rounded ? "int8" : "f32"));
+    return lacks(name, fmt::format("{} weights on {} activations: no such kernel", encoding, rounded ? "int8" : "f32"));
   }
   TERN_TRY(widen(*at, out.weight, rounded, input));
   if (at->bias != kNoTensor) {
