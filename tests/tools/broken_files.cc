@@ -5,23 +5,16 @@
 namespace tern::test {
 namespace {
 
-Bytes golden(std::string_view name) {
-  for (const GoldenModel& model : golden_models()) {
-    if (model.name == name) return golden_bytes(model.description);
-  }
-  return {};
-}
-
 // A golden file with one change, resealed so that only the rule in question is broken.
 template <class Change>
-Bytes changed(std::string_view name, Change change) {
-  Bytes file = golden(name);
+Bytes changed(const char* name, Change change) {
+  Bytes file = golden_file(name);
   change(file);
   reseal(file);
   return file;
 }
 
-// Entry of META in the section table of the tokenizer file: its fifth section but one.
+// Entry of META in the section table of the tokenizer file: it follows the tokenizer.
 uint64_t metadata_entry(const Bytes& file) {
   uint64_t at = 32;
   while (peek<uint32_t>(file, at) != 0x4154454d) at += 32;  // "META"
@@ -40,16 +33,16 @@ uint64_t payload(const Bytes& file) { return section_offset(file, "DATA"); }
 uint64_t scales(const Bytes& file) { return peek<uint64_t>(file, tensor_field(file, 64)); }
 
 void add_frames(std::vector<BrokenFile>& files) {
-  Bytes text_mode = golden("example");
+  Bytes text_mode = golden_file("example");
   text_mode.erase(text_mode.begin() + 4);  // CR LF becomes LF
   files.push_back({"bad_text_mode", text_mode});
-  Bytes truncated = golden("example");
+  Bytes truncated = golden_file("example");
   truncated.resize(truncated.size() - 64);
   files.push_back({"bad_truncated", truncated});
   files.push_back({"bad_version", changed("example", [](Bytes& f) { poke<uint16_t>(f, 8, 2); })});
   files.push_back({"bad_critical", changed("tokenizer", [](Bytes& f) { rename_metadata(f, "XTRA"); })});
   files.push_back({"bad_shards", changed("tokenizer", [](Bytes& f) { rename_metadata(f, "SHRD"); })});
-  Bytes hash = golden("example");
+  Bytes hash = golden_file("example");
   hash[config_field(hash, 12) + 8] ^= std::byte{1};  // rope_base
   files.push_back({"bad_section_hash", hash});
 }
@@ -78,11 +71,11 @@ void add_descriptions(std::vector<BrokenFile>& files) {
 
 // These parse; verify_payload must find them.
 void add_payloads(std::vector<BrokenFile>& files) {
-  Bytes flipped = golden("example");
+  Bytes flipped = golden_file("example");
   flipped[payload(flipped)] ^= std::byte{1};
   files.push_back({"bad_payload_hash", flipped});
   const auto repacked = [&](const char* name, const char* from, auto change) {
-    Bytes file = golden(from);
+    Bytes file = golden_file(from);
     change(file);
     reseal_parts(file);
     files.push_back({name, file});
@@ -92,7 +85,7 @@ void add_payloads(std::vector<BrokenFile>& files) {
   repacked("bad_int8_padding", "int8_tensor", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x81); });
   repacked("bad_scale", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 2, 0x7c00); });
   repacked("bad_scale_padding", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 6, 0x3c00); });
-  Bytes gap = golden("example");
+  Bytes gap = golden_file("example");
   poke<uint8_t>(gap, payload(gap) + 100, 1);
   files.push_back({"bad_gap", gap});
 }

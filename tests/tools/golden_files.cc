@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int8.h"
@@ -307,6 +308,15 @@ Bytes golden_bytes(const ModelDescription& description) {
   Bytes bytes = read_bytes(path.string());
   std::filesystem::remove(path);
   return bytes;
+}
+
+const Bytes& golden_file(const std::string& name) {
+  static const std::map<std::string, Bytes> files = [] {
+    std::map<std::string, Bytes> made;
+    for (const GoldenModel& model : golden_models()) made[model.name] = golden_bytes(model.description);
+    return made;
+  }();
+  return files.at(name);
 }
 
 uint64_t section_offset(const Bytes& file, const std::string& kind) {

@@ -34,6 +34,8 @@ Status write_golden(const std::string& path, const ModelDescription& description
 Bytes read_bytes(const std::string& path);
 // The same, as bytes (through a temporary file).
 Bytes golden_bytes(const ModelDescription& description);
+// The bytes of the golden model of that name, made once.
+const Bytes& golden_file(const std::string& name);
 
 struct BrokenFile {
   std::string name;  // file: <name>.tern, and <name>.error with the expected sentence

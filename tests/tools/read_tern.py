@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""A reader of .tern files written from docs/format.md alone, without the C++ code.
+
+    read_tern.py [--values] FILE      prints a JSON summary; with --values every tensor decoded
+    read_tern.py --tensor NAME FILE   prints one tensor, a row a line
+
+Refuses what breaks the rules of the frame, the directory and the compositions' ranges: one line on
+stderr and exit status 1. Hashes are checked if the module xxhash is installed.
+"""
+import json
+import math
+import struct
+import sys
+
+try:
+    import xxhash
+except ImportError:
+    xxhash = None
+
+MAGIC = b"\x89TRN\r\n\x1a\n"
+KNOWN = {"CONF": 1, "TENS": 1, "INPT": 1, "LINR": 1, "TOKN": 1, "META": 0, "SHRD": 1, "DATA": 1}
+CONFIG = [("architecture", 3), ("vocab_size", 1), ("hidden_size", 1), ("ffn_size", 1), ("layers", 1), ("heads", 1),
+          ("kv_heads", 1), ("head_dim", 1), ("context", 1), ("norm_eps", 2), ("final_norm_eps", 2), ("rope_base", 2),
+          ("rope_pairing", 3), ("activation", 3)]
+FLOATS = {1: ("f", 4), 2: ("e", 2), 3: ("H", 2)}  # f32, f16, bf16 (as its upper half)
+NONE = 0xFFFFFFFF
+
+
+class Refused(Exception):
+    pass
+
+
+def need(condition, message):
+    if not condition:
+        raise Refused(message)
+
+
+def align(n, unit):
+    return (n + unit - 1) // unit * unit
+
+
+class Cursor:
+    def __init__(self, data, what):
+        self.data, self.at, self.what = data, 0, what
+
+    def get(self, form):
+        size = struct.calcsize("<" + form)
+        need(self.at + size <= len(self.data), self.what + " is too short")
+        values = struct.unpack_from("<" + form, self.data, self.at)
+        self.at += size
+        return values[0] if len(values) == 1 else values
+
+    def raw(self, size):
+        need(self.at + size <= len(self.data), self.what + " is too short")
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def text(self, size):
+        try:
+            return self.raw(size).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused(self.what + ": a string is not UTF-8") from None
+
+    def pad(self):
+        need(not any(self.raw(align(self.at, 8) - self.at)), self.what + ": padding is not zero")
+
+    def count(self):
+        count, zero = self.get("II")
+        need(zero == 0, self.what + ": reserved field")
+        return count
+
+    def end(self):
+        need(self.at == len(self.data), self.what + ": bytes after the last record")
+
+
+def read_frame(data):
+    need(data[:8] == MAGIC, "magic")
+    need(len(data) >= 32, "header is too short")
+    major, minor, count, size, _hash = struct.unpack_from("<HHIQQ", data, 8)
+    need(major == 1, "version %d.%d" % (major, minor))
+    need(size == len(data), "file_bytes is %d, found %d" % (size, len(data)))
+    need(1 <= count <= 64 and 32 + 32 * count <= len(data), "section count")
+    sections, end, last = {}, 32 + 32 * count, ""
+    for i in range(count):
+        kind, flags, offset, size, digest = struct.unpack_from("<4sIQQQ", data, 32 + 32 * i)
+        need(kind.isalpha() and kind.isupper(), "section kind")
+        kind = kind.decode()
+        need(flags in (0, 1), kind + ": flags")
+        need(kind != "SHRD", "sharded files are not read here")
+        need(kind in KNOWN or flags == 0, kind + ": unknown critical section")
+        need(KNOWN.get(kind, 0) == flags and kind not in sections, kind + ": flags, or twice")
+        need(offset == align(end, 4096 if kind == "DATA" else 8), kind + ": offset")
+        need(offset + size <= len(data) and not any(data[end:offset]), kind + ": outside, or padding")
+        if xxhash and kind != "DATA":
+            need(xxhash.xxh3_64_intdigest(data[offset:offset + size]) == digest, kind + ": hash")
+        sections[kind], end, last = (offset, size), offset + size, kind
+    for kind in ("CONF", "TENS", "INPT", "LINR", "DATA"):
+        need(kind in sections, kind + " is missing")
+    need(last == "DATA" and end == len(data), "DATA is not last")
+    return "%d.%d" % (major, minor), sections
+
+
+def read_config(cursor):
+    need(cursor.count() == len(CONFIG), "CONF: fields")
+    config = {}
+    for expected, (name, kind) in enumerate(CONFIG, 1):
+        field, found, size = cursor.get("HHI")
+        need((field, found, size) == (expected, kind, 4), "CONF: field %d" % field)
+        config[name] = cursor.get("f" if kind == 2 else "I")
+    cursor.end()
+    need(1 <= config["kv_heads"] <= config["heads"] and config["heads"] % config["kv_heads"] == 0, "CONF: heads")
+    need(config["architecture"] == 1 and config["rope_pairing"] in (1, 2) and config["activation"] in (1, 2), "CONF: enum")
+    for name in ("norm_eps", "final_norm_eps", "rope_base"):
+        need(math.isfinite(config[name]) and config[name] >= 0, "CONF: " + name)
+    return config
+
+
+def layout(t):
+    """Blocks of one group and plane, groups, tiles, bytes of codes, number of scales."""
+    kind, rows, cols = t["kind"], t["rows"], t["cols"]
+    need(1 <= rows <= 2**31 and 1 <= cols <= 2**31, "shape")
+    if kind in (0, 7):
+        return 0, 1, 0, rows * cols * (4 if kind == 7 else FLOATS[t["value_type"]][1]), 0
+    tiles, group = -(-rows // 16), cols
+    if kind == 1:
+        blocks = cols if t["value_type"] == 1 else -(-cols // 2)
+        return blocks, 1, tiles, tiles * blocks * 64, 0
+    need(kind in (2, 3), "encoding %d is reserved" % kind)
+    need(t["bits"] == (8 if kind == 2 else 2), "bits")
+    need(1 <= t["planes"] <= (1 if kind == 2 else 8), "planes")
+    need(t["scope"] in (1, 2, 3) and t["scale_type"] in FLOATS, "scales")
+    if t["scope"] == 3:
+        group = t["group"]
+        need(1 <= group <= cols, "group")
+    blocks, groups = -(-group // (4 if kind == 2 else 16)), -(-cols // group)
+    scales = {1: t["planes"], 2: tiles * t["planes"] * 16, 3: tiles * groups * t["planes"] * 16}[t["scope"]]
+    return blocks, groups, tiles, tiles * groups * t["planes"] * blocks * 64, scales
+
+
+def read_tensors(cursor, payload, total):
+    tensors, end, names = [], payload, set()
+    for _ in range(cursor.count()):
+        t = {}
+        name_bytes, source_bytes, t["kind"] = cursor.get("HHH")
+        t["value_type"], t["bits"], t["planes"], t["scope"], t["scale_type"], zero = cursor.get("6B")
+        t["group"], t["rows"], t["cols"], t["experts"], codebook = cursor.get("IQQII")
+        t["parts"] = [cursor.get("QQQ"), cursor.get("QQQ")]
+        need(cursor.get("QQQ") == (0, 0, 0) and zero == 0 and codebook == NONE and t["experts"] == 1, "TENS: reserved")
+        t["name"], t["source_name"] = cursor.text(name_bytes), cursor.text(source_bytes)
+        cursor.pad()
+        need(t["name"] and not set(t["name"]) - set("abcdefghijklmnopqrstuvwxyz0123456789_.") and t["name"] not in names,
+             "TENS: name " + t["name"])
+        names.add(t["name"])
+        need((t["value_type"] in FLOATS) if t["kind"] in (0, 1) else t["value_type"] == 0, "TENS: value type")
+        *_, codes, scales = layout(t)
+        sizes = (codes, scales * (FLOATS[t["scale_type"]][1] if scales else 0))
+        for (offset, size, _digest), expected in zip(t["parts"], sizes):
+            need(size == expected, "TENS: %s has %d bytes, expected %d" % (t["name"], size, expected))
+            if expected:
+                need(offset == align(end, 4096) and offset + size <= total, "TENS: offset of " + t["name"])
+                end = offset + size
+            else:
+                need((offset, _digest) == (0, 0), "TENS: an empty part")
+        tensors.append(t)
+    cursor.end()
+    need(align(end, 64) == total, "the last part does not end the file")
+    return tensors
+
+
+def read_inputs(cursor):
+    inputs = []
+    for _ in range(cursor.count()):
+        name_bytes, ops, zero, cols = cursor.get("HHIQ")
+        need(zero == 0 and ops <= 16, "INPT: record")
+        record = {"cols": cols, "ops": []}
+        for _ in range(ops):
+            *values, zero = cursor.get("HBBIIIII")
+            need(1 <= values[0] <= 5 and zero == 0, "INPT: operation")
+            record["ops"].append(dict(zip(("kind", "bits", "scope", "tensor", "matrix", "block", "group"), values)))
+        record["name"] = cursor.text(name_bytes)
+        cursor.pad()
+        inputs.append(record)
+    cursor.end()
+    return inputs
+
+
+def check_term(term, linear, source, tensors):
+    need(1 <= term["kind"] <= 4, "LINR: term kind")
+    need(term["row_begin"] + term["rows"] <= linear["rows"] and term["rows"] > 0, "LINR: rows")
+    need(term["col_begin"] + term["cols"] <= linear["cols"] and term["cols"] > 0, "LINR: columns")
+    rounds = [op["kind"] == 5 for op in source["ops"]]
+    need({1: True, 2: not all(rounds), 3: any(rounds)}.get(term["tap"], False), "LINR: tap")
+    need(term["tensor"] < len(tensors), "LINR: tensor")
+    if term["kind"] == 1:
+        t = tensors[term["tensor"]]
+        need((t["rows"], t["cols"]) == (term["rows"], term["cols"]), "LINR: shape of " + t["name"])
+
+
+def read_linears(cursor, inputs, tensors):
+    linears = []
+    for _ in range(cursor.count()):
+        name_bytes, terms, post, zero, rows, cols, source, bias = cursor.get("HHHHQQII")
+        need(zero == 0 and source < len(inputs) and cols == inputs[source]["cols"] and 1 <= terms <= 4096, "LINR: record")
+        linear = {"rows": rows, "cols": cols, "input": source, "bias": bias, "terms": [], "post": []}
+        for _ in range(terms):
+            kind, tap, zero, scale, tensor, second, third, zero2, *span = cursor.get("HBBfIIIIQQQQ")
+            need(zero == 0 and zero2 == 0, "LINR: reserved")
+            term = {"kind": kind, "tap": tap, "scale": scale, "tensor": tensor, "second": second, "third": third}
+            term.update(zip(("row_begin", "rows", "col_begin", "cols"), span))
+            check_term(term, linear, inputs[source], tensors)
+            linear["terms"].append(term)
+        for _ in range(post):
+            kind, zero, tensor, matrix, block = cursor.get("HHIII")
+            need(kind in (1, 2) and zero == 0, "LINR: output operation")
+            linear["post"].append({"kind": kind, "tensor": tensor, "matrix": matrix, "block": block})
+        linear["name"] = cursor.text(name_bytes)
+        cursor.pad()
+        linears.append(linear)
+    cursor.end()
+    return linears
+
+
+def read_tokenizer(cursor):
+    kind, flags, pieces, stops, bos, eos, unknown, pad, zero = cursor.get("HHIIiiiiI")
+    need(kind == 1 and flags < 64 and 1 <= pieces <= 2**22 and stops <= 64 and zero == 0, "TOKN: fields")
+    t = {"kind": kind, "bos": bos, "eos": eos, "unknown": unknown, "pad": pad}
+    for bit, name in enumerate(("add_bos", "add_eos", "add_dummy_prefix", "remove_extra_whitespaces",
+                                "escape_whitespaces", "byte_fallback")):
+        t[name] = bool(flags >> bit & 1)
+    t["stop_ids"] = [cursor.get("i") for _ in range(stops)]
+    need(all(-1 <= i < pieces for i in (bos, eos, unknown, pad)), "TOKN: a special id")
+    need(all(0 <= i < pieces for i in t["stop_ids"]), "TOKN: a stop id")
+    t["pieces"] = []
+    for _ in range(pieces):
+        score, piece_type, zero, size = cursor.get("fBBH")
+        need(1 <= piece_type <= 6 and zero == 0 and size > 0, "TOKN: piece")
+        t["pieces"].append({"text": cursor.text(size), "score": score, "type": piece_type})
+    cursor.end()
+    return t
+
+
+def read_metadata(cursor):
+    entries = []
+    for _ in range(cursor.count()):
+        key_bytes, value_bytes = cursor.get("II")
+        entries.append([cursor.text(key_bytes), cursor.text(value_bytes)])
+        cursor.pad()
+    cursor.end()
+    return entries
+
+
+def load(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    version, sections = read_frame(data)
+
+    def cursor(kind):
+        offset, size = sections[kind]
+        return Cursor(data[offset:offset + size], kind)
+
+    model = {"version": version, "config": read_config(cursor("CONF"))}
+    model["tensors"] = read_tensors(cursor("TENS"), sections["DATA"][0], len(data))
+    model["inputs"] = read_inputs(cursor("INPT"))
+    model["linears"] = read_linears(cursor("LINR"), model["inputs"], model["tensors"])
+    model["tokenizer"] = read_tokenizer(cursor("TOKN")) if "TOKN" in sections else None
+    model["metadata"] = read_metadata(cursor("META")) if "META" in sections else []
+    return data, model
+
+
+def f32(value):
+    """Rounds to the nearest f32."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def floats(data, offset, count, kind):
+    form, _size = FLOATS[kind]
+    values = struct.unpack_from("<%d%s" % (count, form), data, offset)
+    if kind == 3:
+        values = struct.unpack("<%df" % count, struct.pack("<%dI" % count, *(v << 16 for v in values)))
+    return values
+
+
+def decode(data, t):
+    """All values of a tensor, row by row."""
+    rows, cols, planes, kind = t["rows"], t["cols"], t["planes"], t["kind"]
+    blocks, groups, tiles, _codes, count = layout(t)
+    start = t["parts"][0][0]
+    if kind == 7:
+        return list(struct.unpack_from("<%dI" % (rows * cols), data, start))
+    if kind == 0:
+        return list(floats(data, start, rows * cols, t["value_type"]))
+    if kind == 1:
+        width = blocks * (1 if t["value_type"] == 1 else 2)
+        stored = floats(data, start, tiles * width * 16, t["value_type"])
+        return [stored[(r // 16 * width + c) * 16 + r % 16] for r in range(rows) for c in range(cols)]
+    scales = floats(data, t["parts"][1][0], count, t["scale_type"])
+    group = t["group"] if t["scope"] == 3 else cols
+    values = []
+    for r in range(rows):
+        tile, lane = divmod(r, 16)
+        for c in range(cols):
+            g, k = divmod(c, group)
+            total = 0.0
+            for p in range(planes):
+                first = start + ((tile * groups + g) * planes + p) * blocks * 64
+                scale = {1: p, 2: (tile * planes + p) * 16 + lane, 3: ((tile * groups + g) * planes + p) * 16 + lane}
+                if kind == 2:
+                    code = data[first + k // 4 * 64 + lane * 4 + k % 4] - 128
+                else:
+                    byte = data[first + k // 16 * 64 + lane * 4 + k % 4]
+                    code = (byte >> 2 * (k % 16 // 4) & 3) - 1
+                total = f32(total + scales[scale[t["scope"]]] * code)
+            values.append(total)
+    return values
+
+
+def main(arguments):
+    data, model = load(arguments[-1])
+    if arguments[0] == "--tensor":
+        for t in model["tensors"]:
+            if t["name"] == arguments[1]:
+                values = decode(data, t)
+                for r in range(t["rows"]):
+                    print(*values[r * t["cols"]:(r + 1) * t["cols"]])
+                return
+        raise Refused("no tensor " + arguments[1])
+    for t in model["tensors"]:
+        if arguments[0] == "--values":
+            t["values"] = decode(data, t)
+        t["codes"], t["scales"] = (part[1] for part in t.pop("parts"))
+        for key in ("value_type", "bits", "planes", "scope", "scale_type", "experts"):
+            t.pop(key)
+    print(json.dumps(model))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (Refused, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
