@@ -147,8 +147,10 @@ Table table_of(const std::vector<Row>& rows) {
   return table;
 }
 
-std::string json_of(const std::vector<Row>& rows) {
-  using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
+
+// The same fields as llama-bench where they mean the same.
+Json json_of(const std::vector<Row>& rows) {
   Json list = Json::array();
   const std::string cpu = detect_cpu().name;
   for (const Row& row : rows) {
@@ -164,13 +166,29 @@ std::string json_of(const std::vector<Row>& rows) {
                     {"weights_bytes_per_second", row.weight_rate},
                     {"read_bytes_per_second", row.read_bandwidth}});
   }
-  return list.dump(2, ' ', false, Json::error_handler_t::replace);
+  return list;
+}
+
+// The JSON fields as columns, without the list of samples.
+Table csv_table_of(const std::vector<Row>& rows) {
+  Table table;
+  for (const Json& object : json_of(rows)) {
+    std::vector<std::string> cells;
+    table.columns.clear();
+    for (const auto& [key, value] : object.items()) {
+      if (value.is_array()) continue;
+      table.columns.push_back({key});
+      cells.push_back(value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
 }
 
 Status bench(const BenchFlags& flags) {
   TERN_ASSIGN(const auto rows, measure_all(flags));
-  if (flags.format == "json") fmt::print("{}\n", json_of(rows));
-  else if (flags.format == "csv") fmt::print("{}", table_of(rows).csv());
+  if (flags.format == "json") fmt::print("{}\n", json_of(rows).dump(2, ' ', false, Json::error_handler_t::replace));
+  else if (flags.format == "csv") fmt::print("{}", csv_table_of(rows).csv());
   else fmt::print("{}", table_of(rows).markdown());
   return {};
 }

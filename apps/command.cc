@@ -67,9 +67,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& root) {
   const CLI::App& app = deepest(root);
   const std::string help = app.get_parent() ? fmt::format("tern {} --help", app.get_display_name()) : "tern help";
   const auto remaining = root.remaining(true);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || remaining.empty()) {
-    return fmt::format("{} (see {})", error.what(), help);
-  }
+  if (remaining.empty()) return fmt::format("{} (see {})", error.what(), help);
   const auto flag = std::find_if(remaining.begin(), remaining.end(), [](const auto& w) { return w.starts_with('-'); });
   const std::string word = flag == remaining.end() ? remaining.front() : flag->substr(0, flag->find('='));
   const std::string near = nearest(word, flags_of(app));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <system_error>
 
 #include "apps/command.h"
 #include "apps/interrupt.h"
@@ -64,6 +65,8 @@ int main(int argc, char** argv) {
     return parse_and_run(tern::app::spell_out_flags(argc, argv));
   } catch (const std::bad_alloc&) {
     return fail("out of memory", 1);
+  } catch (const std::system_error& error) {  // fmt, when standard output cannot be written
+    return fail(error.what(), 1);
   } catch (const std::exception& error) {
     return fail(fmt::format("internal: {}", error.what()), 1);
   }

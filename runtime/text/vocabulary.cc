@@ -25,6 +25,12 @@ Status check_piece(size_t id, const Piece& piece) {
   if (!is_valid_utf8(piece.text)) return piece_error(id, "its text is not valid UTF-8");
   if (piece.text.find('\0') != std::string::npos) return piece_error(id, "its text holds a NUL byte");
   if (!std::isfinite(piece.score)) return piece_error(id, fmt::format("its score is {}, expected a finite number", piece.score));
+  // The library looks single characters up among control pieces too: text could then forge them.
+  const size_t characters = static_cast<size_t>(
+      std::count_if(piece.text.begin(), piece.text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  if (piece.type == PieceType::control && characters == 1) {
+    return piece_error(id, fmt::format("control piece '{}' is a single character, which text could forge", piece.text));
+  }
   const int type = static_cast<int>(piece.type);
   if (type < 1 || type > 6) return piece_error(id, fmt::format("its type is {}, expected 1 to 6", type));
   return {};

@@ -23,19 +23,25 @@ void check_refused(const std::function<void(TokenizerData&)>& damage, const std:
   CHECK(result.status().message().find("sentencepiece refuses") == std::string::npos);  // found before the library ran
 }
 
+std::function<void(TokenizerData&)> text_of_b(std::string text) {
+  return [text = std::move(text)](TokenizerData& data) { data.pieces[260].text = text; };
+}
+
 }  // namespace
 
 TEST_CASE("Damaged pieces are refused by name") {
   check_refused([](auto& d) { d.pieces.clear(); }, "0 pieces");
-  check_refused([](auto& d) { d.pieces[260].text = ""; }, "piece 260: its text is empty");
-  check_refused([](auto& d) { d.pieces[260].text = "a"; }, "its text 'a' is that of piece 259");
-  check_refused([](auto& d) { d.pieces[260].text = "<s>"; }, "is that of piece 1");
-  check_refused([](auto& d) { d.pieces[260].text = "\xC3"; }, "not valid UTF-8");
-  check_refused([](auto& d) { d.pieces[260].text = "\xED\xA0\x80"; }, "not valid UTF-8");
-  check_refused([](auto& d) { d.pieces[260].text = std::string("x\0y", 3); }, "NUL");
-  check_refused([](auto& d) { d.pieces[260].text = std::string(kMaxPieceBytes + 1, 'x'); }, "4097 bytes");
+  check_refused(text_of_b(""), "piece 260: its text is empty");
+  check_refused(text_of_b("a"), "its text 'a' is that of piece 259");
+  check_refused(text_of_b("<s>"), "is that of piece 1");
+  check_refused(text_of_b("\xC3"), "not valid UTF-8");
+  check_refused(text_of_b("\xED\xA0\x80"), "not valid UTF-8");
+  check_refused(text_of_b(std::string("x\0y", 3)), "NUL");
+  check_refused(text_of_b(std::string(kMaxPieceBytes + 1, 'x')), "4097 bytes");
   check_refused([](auto& d) { d.pieces[260].score = std::numeric_limits<float>::quiet_NaN(); }, "score");
   check_refused([](auto& d) { d.pieces[260].score = std::numeric_limits<float>::infinity(); }, "score");
+  check_refused([](auto& d) { d.pieces[260].type = PieceType::control; }, "control piece 'b' is a single character");
+  check_refused([](auto& d) { d.pieces[260] = {"\xC3\xA9", 0, PieceType::control}; }, "single character");
   check_refused([](auto& d) { d.pieces[260].type = static_cast<PieceType>(0); }, "type is 0");
   check_refused([](auto& d) { d.pieces[260].type = static_cast<PieceType>(7); }, "type is 7");
 }
