@@ -241,6 +241,8 @@ Result<TokenizerData> parse_sentencepiece(std::span<const std::byte> bytes, cons
     }
   }
   if (!trainer) return corrupt(name + ": trainer_spec is missing; not a SentencePiece model?");
+  // Optional in the schema, but every trained model has one: without it the file was cut off between fields.
+  if (!normalizer) return corrupt(name + ": normalizer_spec is missing; is the file cut off?");
   TERN_TRY(check_trainer(*trainer, name + ": trainer_spec"));
   data.byte_fallback = trainer->byte_fallback;
   data.unknown = trainer->unk;
