@@ -54,7 +54,10 @@ struct ScaledChain {
     typename V::Codes block[tiles];
     uint64_t c = 0;
     for (; c + columns <= n; c += columns, codes += kBlockBytes) {
-      for (int t = 0; t < tiles; ++t) block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes);
+      for (int t = 0; t < tiles; ++t) {
+        block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes);
+        prefetch_ahead(codes + t * call.w.layout.tile_bytes);
+      }
       chain_block<V, Weights, columns>(block, columns, x + c, call.in.x_stride, s);
     }
     if (c == n) return;

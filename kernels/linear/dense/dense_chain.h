@@ -18,7 +18,11 @@ struct DenseChain {
       for (auto& v : row) v = V::zero();
     for (uint64_t c = 0; c < call.w.cols; ++c, values += column_bytes) {
       typename V::Floats weights[tiles];
-      for (int t = 0; t < tiles; ++t) weights[t] = load_values<V>(values + t * call.w.layout.tile_bytes, type, 0);
+      for (int t = 0; t < tiles; ++t) {
+        const std::byte* at = values + t * call.w.layout.tile_bytes;
+        weights[t] = load_values<V>(at, type, 0);
+        prefetch_ahead(at);
+      }
       for (int k = 0; k < tokens; ++k) {
         const typename V::Floats input = V::broadcast(x[k * call.in.x_stride + c]);
         for (int t = 0; t < tiles; ++t) y[t][k] = V::fma(weights[t], input, y[t][k]);

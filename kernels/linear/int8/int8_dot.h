@@ -18,7 +18,11 @@ struct Int8Dot {
       for (auto& v : row) v = V::zero_int8();
     for (uint64_t b = 0; b < blocks; ++b) {
       typename V::Int8Codes block[tiles];
-      for (int t = 0; t < tiles; ++t) block[t] = V::split_int8(V::load_codes(codes + b * kBlockBytes + t * tile_bytes));
+      for (int t = 0; t < tiles; ++t) {
+        const std::byte* at = codes + b * kBlockBytes + t * tile_bytes;
+        block[t] = V::split_int8(V::load_codes(at));
+        prefetch_ahead(at);
+      }
       for (int k = 0; k < tokens; ++k) {
         const auto input = V::load_int8_input(a + 4 * b + k * a_stride);
         for (int t = 0; t < tiles; ++t) part[t][k] = V::dot_int8(part[t][k], block[t], input);

@@ -32,7 +32,10 @@ struct TritDot {
   TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
                                     typename V::TritSums (&part)[tiles][tokens]) {
     typename V::Codes block[tiles];
-    for (int t = 0; t < tiles; ++t) block[t] = V::load_codes(codes + t * tile_bytes);
+    for (int t = 0; t < tiles; ++t) {
+      block[t] = V::load_codes(codes + t * tile_bytes);
+      prefetch_ahead(codes + t * tile_bytes);
+    }
     unroll<4>([&](auto q) TERN_LAMBDA {
       typename V::Codes unpacked[tiles];
       for (int t = 0; t < tiles; ++t) unpacked[t] = V::template trit_codes<q()>(block[t]);

@@ -45,6 +45,7 @@ __attribute__((noinline)) void trit_table_sums(const std::byte* const* tiles, co
     typename V::TableSums acc = V::zero_tables();
     for (uint64_t b = 0; b < run; ++b, offset += kBlockBytes, tables += kTableBytes) {
       const typename V::ByteColumns columns = V::load_columns(tiles, offset);
+      for (int t = 0; t < V::kTableTiles; ++t) prefetch_ahead(tiles[t] + offset);
       typename V::Bytes low = V::zero_bytes(), high = V::zero_bytes();
       unroll<4>([&](auto j) TERN_LAMBDA {
         const typename V::Bytes nibbles[2] = {V::low_nibbles(columns.column[j()]), V::high_nibbles(columns.column[j()])};
