@@ -44,6 +44,7 @@ int parse_and_run(std::vector<std::string> words) {
   tern::app::add_convert(root, chosen);
   tern::app::add_inspect(root, chosen);
   tern::app::add_verify(root, chosen);
+  tern::app::add_eval(root, chosen);
   tern::app::add_bench(root, chosen);
   tern::app::add_cpu(root, chosen);
   rewrite_help(words);

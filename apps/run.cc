@@ -1,7 +1,6 @@
 // tern run: a prompt in, text out as it is made.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -11,7 +10,7 @@
 #include "apps/generation.h"
 #include "apps/model_options.h"
 #include "apps/terminal.h"
-#include "runtime/text/tokenizer.h"
+#include "apps/text_input.h"
 
 namespace tern::app {
 namespace {
@@ -24,28 +23,6 @@ struct RunOptions {
   std::vector<std::string> stops;
   bool tokens = false, hide_prompt = false, hash_logits = false;
 };
-
-// "1 385, 328": token ids between spaces, commas or newlines.
-Result<std::vector<int32_t>> parse_ids(const std::string& text) {
-  std::vector<int32_t> ids;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const auto separates = [](char c) { return c == ' ' || c == ',' || c == '\n' || c == '\r' || c == '\t'; };
-  while (at != end) {
-    if (separates(*at)) {
-      ++at;
-      continue;
-    }
-    int32_t id = 0;
-    const auto [next, error] = std::from_chars(at, end, id);
-    if (error != std::errc() || id < 0 || (next != end && !separates(*next))) {
-      return invalid_argument(fmt::format("--tokens: byte {} of the prompt does not begin a token id", at - text.data()));
-    }
-    ids.push_back(id);
-    at = next;
-  }
-  return ids;
-}
 
 void show(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -96,20 +73,6 @@ void show_summary(const Generation& g, const Model& model, unsigned threads, dou
   if (g.end == GenerationEnd::context_full) fmt::print(stderr, "stopped: the context is full (-c)\n");
 }
 
-Result<std::vector<int32_t>> prompt_ids(const RunOptions& options, const std::string& prompt, const Tokenizer* tokenizer) {
-  if (options.tokens) return parse_ids(prompt);
-  return tokenizer->encode(prompt, true);
-}
-
-Result<std::unique_ptr<Tokenizer>> make_tokenizer(const Model& model) {
-  const auto& stored = model.file().description().tokenizer;
-  if (!stored) {
-    return not_found(fmt::format("{}: the file holds no tokenizer; give token ids with --tokens, or convert again with --tokenizer",
-                                 model.file().path()));
-  }
-  return Tokenizer::create(*stored);
-}
-
 GenerationOptions generation_options(const RunOptions& options, const Model& model) {
   GenerationOptions result;
   result.predict = options.predict;
@@ -135,7 +98,7 @@ Status run(const RunOptions& options) {
   }
   TERN_ASSIGN(const auto session, make_session(model, options.model));
   const double load_seconds = load_timer.seconds();
-  TERN_ASSIGN(const auto ids, prompt_ids(options, prompt, tokenizer.get()));
+  TERN_ASSIGN(const auto ids, options.tokens ? parse_ids(prompt) : tokenizer->encode(prompt, true));
 
   const GenerationOptions generation = generation_options(options, *model);
   if (generation.sampler.temperature > 0) fmt::print(stderr, "seed {}\n", generation.sampler.seed);

@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+"""The tern command as a user meets it: every verb on the bundled demo, JSON that parses, bad flags, bad files, full
+disks, Ctrl-C. One line of error, a non-zero exit, and nothing under the final name when something goes wrong."""
+
+import argparse
+import csv
+import io
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+options = None
+folder = None  # a temporary directory for the whole run
+model = None  # the converted demo
+
+
+def command(*words):
+    return (options.emulator.split(";") if options.emulator else []) + [options.tern, *map(str, words)]
+
+
+def environment(extra):
+    clean = {name: value for name, value in os.environ.items() if name != "TERN_ISA"}
+    return {**clean, **(extra or {})}
+
+
+def tern(*words, env=None, limit=None, stdout=subprocess.PIPE):
+    def before():
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(command(*words), stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=300,
+                          env=environment(env), preexec_fn=before)
+
+
+def build(*words):
+    result = tern("convert", options.source / "demo", "-o", *words)
+    if result.returncode != 0:
+        sys.exit(f"cannot convert the demo: {result.stderr}")
+    return result
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
+
+    def ok(self, *words, **more):
+        result = tern(*words, **more)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result
+
+    def refused(self, *words, code=1, says="", **more):
+        """One error line on stderr, the right exit code."""
+        result = tern(*words, **more)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("tern: error: ")]
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(len(errors), 1, result.stderr)
+        self.assertEqual(result.stderr.splitlines()[-1], errors[0])
+        self.assertIn(says, errors[0])
+        return result
+
+    def assert_no_files(self):
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def hash_of(self, *words):
+        found = re.search(r"logits hash: ([0-9a-f]{16})", self.ok("run", "-m", model, "--logits-hash", *words).stderr)
+        return found.group(1)
+
+
+class Help(Case):
+    def test_version_and_help(self):
+        self.assertRegex(self.ok("--version").stdout, r"^tern \d+\.\d+\.\d+\n$")
+        for words in (["help"], ["--help"], []):
+            self.assertIn("convert", self.ok(*words).stdout)
+        self.assertIn("tern eval perplexity", self.ok("help", "eval", "perplexity").stdout)
+        for verb in ("run", "convert", "inspect", "verify", "bench", "cpu", "eval"):
+            self.assertIn(f"tern {verb}", self.ok("help", verb).stdout)
+            self.assertEqual(self.ok(verb, "--help").stdout, self.ok("help", verb).stdout)
+
+    def test_wrong_words_get_a_hint(self):
+        self.refused("rnu", code=2, says="unknown argument 'rnu'; did you mean run?")
+        self.refused("run", "-m", model, "--tmep", "1", code=2, says="unknown flag '--tmep'; did you mean --temp?")
+        self.refused("convert", "x", "-o", "y", "--forse", code=2, says="did you mean --force?")
+        self.refused("inspect", model, "--xyzzyx", code=2, says="unknown flag '--xyzzyx' (see tern inspect --help)")
+        self.refused("run", code=2, says="--model is required")
+        self.refused("convert", "x", "-o", "y", "--weights", "q4", code=2, says="q4")
+        self.refused("run", "-m", model, "--temp", "warm", code=2, says="warm")
+        self.refused("run", "-m", model, "--temp", "nan", code=2, says="finite")
+        self.refused("run", "-m", model, "-n", "-2", code=2, says="-2")
+        self.refused("run", "-m", model, "--repeat-penalty", "0", code=2, says="--repeat-penalty")
+        self.refused("run", "-m", model, "-p", "a", "-f", "b", code=2, says="excludes")
+
+
+class Convert(Case):
+    def test_report(self):
+        result = self.ok("convert", options.source / "demo", "-o", self.folder / "m.tern")
+        self.assertIn("BitNet b1.58", result.stdout)
+        self.assertIn("memory needed: at most", result.stdout)
+        self.assertRegex(result.stdout, r"blocks\.5\.ffn\.down +256 x 768 +trit 2-bit.* exact\n")
+        self.assertRegex(result.stdout, r"embed\.tokens .* relative error 0\.0\d+\n")
+        self.assertRegex(result.stdout, r"\(\d+ bytes\), 2\.\d+ bits per weight in the blocks, 55 of 56 tensors exact")
+        self.assertEqual(result.stderr, "")  # no bar where nobody watches
+        self.assertEqual((self.folder / "m.tern").read_bytes(), pathlib.Path(model).read_bytes())
+        quiet = self.ok("convert", options.source / "demo", "-o", self.folder / "q.tern", "-q")
+        self.assertIn("blocks.*.attn.q (6)", quiet.stdout)
+        self.assertLess(len(quiet.stdout.splitlines()), 20)
+
+    def test_existing_file_needs_force(self):
+        target = self.folder / "m.tern"
+        target.write_text("precious")
+        self.refused("convert", options.source / "demo", "-o", target, says="give --force")
+        self.assertEqual(target.read_text(), "precious")
+        self.ok("convert", options.source / "demo", "-o", target, "--force")
+        self.ok("verify", target)
+
+    def test_bad_places(self):
+        self.refused("convert", self.folder / "none", "-o", self.folder / "m.tern", says="none")
+        self.refused("convert", options.source / "demo", "-o", self.folder / "none" / "m.tern", says="none")
+        if os.geteuid() != 0:  # root writes anywhere
+            os.chmod(self.folder, 0o500)
+            self.refused("convert", options.source / "demo", "-o", self.folder / "m.tern", says="ermission")
+            os.chmod(self.folder, 0o700)
+        self.refused("convert", options.source / "demo", "-o", "/proc/m.tern", says="/proc")
+        self.assert_no_files()
+
+    def test_full_disk(self):
+        for limit in (0, 4096, 1_000_000):
+            self.refused("convert", options.source / "demo", "-o", self.folder / "m.tern", limit=limit)
+            self.assert_no_files()
+
+    def test_full_disk_keeps_what_was_there(self):
+        target = self.folder / "m.tern"
+        target.write_text("precious")
+        self.refused("convert", options.source / "demo", "-o", target, "--force", limit=1_000_000)
+        self.assertEqual(os.listdir(self.folder), ["m.tern"])
+        self.assertEqual(target.read_text(), "precious")
+
+    def test_truncated_checkpoint(self):
+        copy = self.folder / "copy"
+        shutil.copytree(options.source / "demo", copy)
+        os.chmod(copy / "model.safetensors", 0o600)
+        os.truncate(copy / "model.safetensors", 1_000_000)
+        self.refused("convert", copy, "-o", self.folder / "m.tern", says="model.safetensors")
+        self.assertEqual(os.listdir(self.folder), ["copy"])
+
+    def test_lost_reader_of_stdout(self):
+        process = subprocess.Popen(command("convert", options.source / "demo", "-o", self.folder / "m.tern"),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(None))
+        process.stdout.close()
+        process.wait(timeout=300)
+        process.stderr.close()
+        self.assertEqual(os.listdir(self.folder), ["m.tern"])
+        self.ok("verify", self.folder / "m.tern")
+
+    def test_interrupt(self):
+        source = self.folder / "big"
+        subprocess.run((options.emulator.split(";") if options.emulator else []) +
+                       [options.make_checkpoint, source, "--hidden", "512", "--ffn", "1536", "--layers", "8", "--heads", "8",
+                        "--kv-heads", "8", "--vocab", "4096", "--context", "128"], check=True, stdout=subprocess.DEVNULL)
+        output = self.folder / "m.tern"
+        process = subprocess.Popen(command("convert", source, "-o", output, "--weights", "trit"), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=environment(None))
+        while "memory needed" not in process.stdout.readline():  # converting has begun
+            pass
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(errors, f"tern: error: interrupted, {output} was not written\n")
+        self.assertEqual(os.listdir(self.folder), ["big"])
+
+
+class Inspect(Case):
+    def test_words(self):
+        out = self.ok("inspect", model).stdout
+        for word in ("6 layers, hidden 256", "blocks.5.ffn.up", "trit 2-bit", "quantize int8 per token", "2048 pieces", "source.convention"):
+            self.assertIn(word, out)
+
+    def test_json(self):
+        facts = json.loads(self.ok("inspect", "--json", model).stdout)
+        self.assertEqual(facts["config"]["layers"], 6)
+        self.assertEqual(facts["file_bytes"], os.path.getsize(model))
+        self.assertEqual(len(facts["tensors"]), 56)
+        self.assertEqual(facts["tokenizer"]["bos"], 1)
+        q = next(t for t in facts["tensors"] if t["name"] == "blocks.0.attn.q")
+        self.assertEqual((q["rows"], q["cols"]), (256, 256))
+        self.assertRegex(q["codes"]["xxh3"], r"^[0-9a-f]{16}$")
+        self.assertAlmostEqual(q["bits_per_weight"], q["bytes"] * 8 / 65536)
+        linear = next(l for l in facts["linears"] if l["name"] == "head")
+        self.assertEqual(linear["terms"][0]["tensor"], "embed.tokens")
+
+    def test_full_standard_output(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "w") as full:
+            self.refused("inspect", model, stdout=full)
+
+
+class Verify(Case):
+    def test_ok(self):
+        self.assertRegex(self.ok("verify", model).stdout, r": ok, 56 tensors, ")
+
+    def test_damage(self):
+        data = pathlib.Path(model).read_bytes()
+        bad = self.folder / "bad.tern"
+        for size in (0, 1, 31, 32, 100, 4096, len(data) // 2, len(data) - 1):
+            bad.write_bytes(data[:size])
+            for verb in (["verify", bad], ["inspect", bad], ["run", "-m", bad, "-p", "x"]):
+                self.refused(*verb, says="bad.tern")
+        flipped = bytearray(data)
+        flipped[len(data) // 2] ^= 1
+        bad.write_bytes(flipped)
+        self.refused("verify", bad, says="bad.tern")
+        self.refused("run", "-m", bad, "--check-tensors", "--tokens", "-p", "1", says="bad.tern")
+
+    def test_missing(self):
+        for verb in (["verify"], ["inspect"], ["run", "-p", "x", "-m"], ["bench", "-m"]):
+            self.refused(*verb, self.folder / "none.tern", says="none.tern")
+        self.refused("verify", self.folder)
+
+
+class Run(Case):
+    def test_tokens(self):
+        reference = json.loads((options.source / "demo" / "reference.json").read_text())["cases"][0]
+        ids = " ".join(map(str, reference["prompt_ids"]))
+        result = self.ok("run", "-m", model, "--tokens", "-p", ids, "-n", "8", "--temp", "0")
+        self.assertEqual([int(word) for word in result.stdout.split()], reference["greedy_ids"][:8])
+        self.assertTrue(result.stdout.endswith("\n"))
+        self.refused("run", "-m", model, "--tokens", "-p", "1 two", says="byte 2")
+        self.refused("run", "-m", model, "--tokens", "-p", "1 99999", says="99999")
+        self.refused("run", "-m", model, "--tokens", "-p", "", says="the prompt is empty")
+
+    def test_logits_do_not_depend_on_how(self):
+        words = ["--tokens", "-p", "1 361 363 261 348", "-n", "12", "--temp", "0"]
+        expected = self.hash_of(*words)
+        for more in (["-t", "1"], ["-t", "2"], ["-ub", "1"], ["-ub", "3"], ["--isa", "scalar"], ["--family", "reference"]):
+            self.assertEqual(self.hash_of(*words, *more), expected, more)
+        self.assertNotEqual(self.hash_of(*words, "--act", "f32"), expected)
+
+    def test_isa(self):
+        words = ["run", "-m", model, "--tokens", "-p", "1", "-n", "1", "--temp", "0"]
+        self.assertIn("reference_scalar", self.ok(*words, env={"TERN_ISA": "scalar"}).stderr)
+        self.refused(*words, env={"TERN_ISA": "mmx"}, says="'mmx'")
+        self.ok(*words, "--isa", "scalar", env={"TERN_ISA": "mmx"})  # the flag wins
+        self.refused(*words, "--family", "magic", says="'magic'")
+
+    def test_summary_and_warning(self):
+        result = self.ok("run", "-m", model, "--tokens", "-p", "1", "-n", "3", "-ngl", "99", "-ctk", "f32", "-ctv", "f32")
+        self.assertEqual(result.stderr.count("-ngl is ignored"), 1)
+        self.assertRegex(result.stderr, r"seed \d+\n")
+        self.assertRegex(result.stderr, r"load [\d.]+ ms; prefill 1 tokens, [\d.]+ tokens/s; decode 2 tokens, .* GB/s of weights; \d+ threads?\n")
+
+    def test_context(self):
+        words = ["run", "-m", model, "--tokens", "--temp", "0"]
+        self.refused(*words, "-p", "1 2 3 4 5", "-c", "4", says="5 tokens, the context holds 4")
+        result = self.ok(*words, "-p", "1 361 363", "-c", "8", "-n", "-1")
+        self.assertEqual(len(result.stdout.split()), 6)
+        self.assertIn("the context is full", result.stderr)
+
+    def test_text(self):
+        if not options.text:
+            self.refused("run", "-m", model, "-p", "Once", says="TERN_TEXT=OFF")
+            self.skipTest("built without tokenizers")
+        once = ["run", "-m", model, "-p", "Once upon a time", "-n", "30"]
+        greedy = self.ok(*once, "--temp", "0").stdout
+        self.assertTrue(greedy.startswith("Once upon a time, there was a"), greedy)
+        self.assertEqual(self.ok(*once, "--temp", "0", "--no-display-prompt").stdout, greedy[len("Once upon a time"):])
+        (self.folder / "prompt").write_text("Once upon a time")
+        self.assertEqual(self.ok("run", "-m", model, "-f", self.folder / "prompt", "-n", "30", "--temp", "0").stdout, greedy)
+        stopped = self.ok(*once, "--temp", "0", "-r", "was a", "-r", "never said").stdout
+        self.assertEqual(stopped, greedy[:greedy.index("was a")] + "\n")
+        seeded = [self.ok(*once, "-s", "7").stdout for _ in range(2)]
+        self.assertEqual(seeded[0], seeded[1])
+        self.refused("run", "-m", model, "-f", self.folder / "none", says="none")
+
+    def test_interrupt(self):
+        # The scalar reference takes seconds for the rest of the context.
+        process = subprocess.Popen(command("run", "-m", model, "--tokens", "-p", "1", "-n", "-1", "--isa", "scalar", "-t", "1",
+                                           "--temp", "2", "--top-k", "0", "--top-p", "1", "--min-p", "0", "-s", "1"),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(None))
+        first = process.stdout.read(2)
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertRegex(first + rest, r"^[\d ]+\n$")
+        self.assertRegex(errors, r"decode \d+ tokens")
+
+
+class Bench(Case):
+    def words(self, *more):
+        return ["bench", "-m", model, "-p", "8,16", "-n", "2", "-r", "2", "-t", "1", *more]
+
+    def test_formats(self):
+        table = self.ok(*self.words()).stdout.splitlines()
+        self.assertEqual([row.split("|")[7].strip() for row in table], ["test", "-" * 5 + ":", "pp8", "pp16", "tg2"])
+        self.assertTrue(all("±" in row for row in table[2:]))
+        rows = json.loads(self.ok(*self.words("-o", "json", "-ctk", "f16,f32")).stdout)
+        self.assertEqual([(row["test"], row["type_k"]) for row in rows],
+                         [(test, kind) for kind in ("f16", "f32") for test in ("pp8", "pp16", "tg2")])
+        self.assertTrue(all(row["avg_ts"] > 0 and row["read_bytes_per_second"] > 0 for row in rows))
+        rows = list(csv.DictReader(io.StringIO(self.ok(*self.words("-o", "csv")).stdout)))
+        self.assertEqual([row["test"] for row in rows], ["pp8", "pp16", "tg2"])
+        self.assertTrue(all(float(row["weights_bytes_per_second"]) > 0 for row in rows))
+
+    def test_wrong_values(self):
+        self.refused(*self.words("-o", "xml"), code=2, says="xml")
+        self.refused(*self.words("-ctk", "q8"), code=2, says="q8")
+        self.refused("bench", "-m", model, "-p", "many", code=2, says="many")
+
+
+class Eval(Case):
+    def test_perplexity(self):
+        ids = json.loads((options.source / "demo" / "reference.json").read_text())["teacher_forced"]["ids"][1:]
+        (self.folder / "ids").write_text(" ".join(map(str, ids)))
+        words = ["eval", "perplexity", "-m", model, "--tokens", "-f", self.folder / "ids", "-c", "16"]
+        facts = json.loads(self.ok(*words, "-o", "json").stdout)
+        self.assertEqual(facts["text_tokens"], len(ids))
+        self.assertEqual(facts["tokens_scored"], len(ids))  # BOS begins every window
+        self.assertLess(1, facts["perplexity"])
+        self.assertLess(facts["perplexity"], 50)  # a story that the model knows how to tell; chance is 2048
+        table = self.ok(*words).stdout
+        self.assertIn(f"{facts['perplexity']:.4f} ±", table)
+        self.assertIn("protocol: windows of 16 positions", table)
+        row = next(csv.DictReader(io.StringIO(self.ok(*words, "-o", "csv").stdout)))
+        self.assertEqual(float(row["perplexity"]), facts["perplexity"])
+        self.assertEqual(json.loads(self.ok(*words, "--limit", "5", "-o", "json").stdout)["text_tokens"], 5)
+
+    def test_text(self):
+        words = ["eval", "perplexity", "-m", model, "-f", options.source / "demo" / "validation.txt", "--limit", "300"]
+        if not options.text:
+            self.refused(*words, says="TERN_TEXT=OFF")
+            self.skipTest("built without tokenizers")
+        self.assertIn("validation.txt", self.ok(*words).stdout)
+
+    def test_wrong(self):
+        self.refused("eval", code=2, says="tern eval --help")
+        self.refused("eval", "perplexity", "-m", model, code=2, says="--file is required")
+        self.refused("eval", "perplexity", "-m", model, "-f", self.folder / "none", says="none")
+        (self.folder / "empty").write_text("")
+        self.refused("eval", "perplexity", "-m", model, "--tokens", "-f", self.folder / "empty")
+
+
+class Cpu(Case):
+    def test_cpu(self):
+        out = self.ok("cpu").stdout
+        self.assertRegex(out, r"levels for --isa: native, scalar")
+        self.assertRegex(out, r"linear_trit2_a8_\w+ +in use")
+        self.assertRegex(self.ok("cpu", "--isa", "scalar").stdout, r"linear_trit2_a8_reference_scalar +in use")
+        self.refused("cpu", "--isa", "mmx", says="'mmx'")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tern", required=True)
+    parser.add_argument("--make-checkpoint", required=True)
+    parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--text", type=int, default=1)
+    parser.add_argument("--emulator", default="")
+    options, rest = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = os.path.join(folder, "demo.tern")
+        build(model)
+        unittest.main(argv=[sys.argv[0], *rest])
