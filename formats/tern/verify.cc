@@ -93,11 +93,13 @@ class PayloadVerifier {
   static Status check_dense(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
     TERN_TRY(check_finite(t.encoding.value_type, codes, "value"));
     const uint64_t columns = layout.padded_cols();
-    for (uint64_t i = 0, n = layout.tiles * columns * kTileRows; i < n; ++i) {
-      const uint64_t row = i / (columns * kTileRows) * kTileRows + i % kTileRows, col = i / kTileRows % columns;
-      if (row < t.rows && col < t.cols) continue;
-      if (load_float(t.encoding.value_type, codes.data(), i) != 0) {
-        return corrupt(fmt::format("padding at row {}, column {} is not zero", row, col));
+    for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+      const uint64_t rows = std::min<uint64_t>(kTileRows, t.rows - tile * kTileRows);
+      for (uint64_t col = 0; col < columns; ++col) {
+        for (uint64_t row = col < t.cols ? rows : 0; row < kTileRows; ++row) {
+          if (load_float(t.encoding.value_type, codes.data(), (tile * columns + col) * kTileRows + row) == 0) continue;
+          return corrupt(fmt::format("padding at row {}, column {} is not zero", tile * kTileRows + row, col));
+        }
       }
     }
     return {};

@@ -83,6 +83,7 @@ void add_payloads(std::vector<BrokenFile>& files) {
   repacked("bad_trit_code", "example", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 1, 0x57); });
   repacked("bad_trit_padding", "example", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 12, 0x54); });
   repacked("bad_int8_padding", "int8_tensor", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x81); });
+  repacked("bad_dense_padding", "dense_f16", [](Bytes& f) { poke<uint16_t>(f, payload(f) + 5 * 32, 0x3c00); });
   repacked("bad_scale", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 2, 0x7c00); });
   repacked("bad_scale_padding", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 6, 0x3c00); });
   Bytes gap = golden_file("example");

@@ -1,3 +1,4 @@
+// The payload of the golden files, and their bytes.
 #include "tests/tools/golden_files.h"
 
 #include <unistd.h>
@@ -14,152 +15,10 @@
 #include "formats/encoding/int8.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
-#include "formats/tern/hash.h"
 #include "formats/tern/writer.h"
 
 namespace tern::test {
 namespace {
-
-ModelConfig small_config() {
-  ModelConfig c;
-  c.vocab_size = 18, c.hidden_size = 8, c.ffn_size = 12, c.layers = 1;
-  c.heads = 2, c.kv_heads = 1, c.head_dim = 4, c.context = 64;
-  return c;
-}
-
-Encoding plain(FloatType type) { return {EncodingKind::plain, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
-Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
-Encoding index() { return {EncodingKind::index, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
-Encoding int8(ScaleScope scope, FloatType type, uint32_t group = 0) {
-  return {EncodingKind::int_, FloatType::f32, 8, 1, scope, type, group};
-}
-Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
-  return {EncodingKind::trit, FloatType::f32, 2, planes, scope, type, group};
-}
-
-uint32_t add_tensor(ModelDescription& d, std::string name, Encoding encoding, uint64_t rows, uint64_t cols) {
-  TensorRecord t;
-  t.name = std::move(name);
-  t.encoding = encoding;
-  t.rows = rows;
-  t.cols = cols;
-  d.tensors.push_back(t);
-  return static_cast<uint32_t>(d.tensors.size() - 1);
-}
-
-Term whole_term(uint32_t tensor, uint64_t rows, uint64_t cols, Tap tap) {
-  Term term;
-  term.tensor = tensor;
-  term.tap = tap;
-  term.rows = rows;
-  term.cols = cols;
-  return term;
-}
-
-uint32_t add_input(ModelDescription& d, std::string name, uint64_t cols, std::vector<InputOp> ops) {
-  d.inputs.push_back({std::move(name), cols, std::move(ops)});
-  return static_cast<uint32_t>(d.inputs.size() - 1);
-}
-
-void add_linear(ModelDescription& d, std::string name, uint32_t input, uint64_t rows, std::vector<Term> terms) {
-  LinearRecord linear;
-  linear.name = std::move(name);
-  linear.rows = rows;
-  linear.cols = d.inputs[input].cols;
-  linear.input = input;
-  linear.terms = std::move(terms);
-  d.linears.push_back(std::move(linear));
-}
-
-InputOp quantize(ScaleScope scope, uint32_t group = 0) {
-  InputOp op;
-  op.bits = 8;
-  op.scope = scope;
-  op.group = group;
-  return op;
-}
-
-// One matrix read by one linear.
-ModelDescription one_matrix(Encoding encoding, uint64_t rows, uint64_t cols) {
-  ModelDescription d;
-  d.config = small_config();
-  const uint32_t tensor = add_tensor(d, "w", encoding, rows, cols);
-  d.tensors[tensor].source_name = "model.layers.0.self_attn.q_proj.weight";
-  const bool rounds = encoding.kind != EncodingKind::dense;
-  std::vector<InputOp> ops;
-  if (rounds)
-    ops.push_back(quantize(encoding.scope == ScaleScope::group ? ScaleScope::group : ScaleScope::row, encoding.group));
-  const uint32_t input = add_input(d, "x", cols, ops);
-  add_linear(d, "y", input, rows, {whole_term(tensor, rows, cols, rounds ? Tap::quantized : Tap::raw)});
-  return d;
-}
-
-// Every kind of operation and term that 1.0 can hold, save the widely linear one (it needs phase).
-ModelDescription compositions() {
-  ModelDescription d;
-  d.config = small_config();
-  d.config.rope_pairing = RopePairing::interleaved;
-  d.config.activation = Activation::relu2;
-  const uint32_t scale = add_tensor(d, "x.scale", plain(FloatType::f32), 1, 24);
-  const uint32_t order = add_tensor(d, "x.order", index(), 1, 24);
-  const uint32_t signs = add_tensor(d, "x.signs", plain(FloatType::f16), 1, 24);
-  const uint32_t hadamard = add_tensor(d, "x.hadamard", plain(FloatType::bf16), 12, 12);
-  const uint32_t rotation = add_tensor(d, "x.rotation", dense(FloatType::f32), 24, 8);
-  const uint32_t main = add_tensor(d, "w.main", trit(1, ScaleScope::group, FloatType::f16, 8), 20, 16);
-  const uint32_t salient = add_tensor(d, "w.salient", trit(1, ScaleScope::group, FloatType::f16, 8), 20, 8);
-  const uint32_t values = add_tensor(d, "w.sparse", plain(FloatType::f16), 1, 5);
-  const uint32_t columns = add_tensor(d, "w.sparse.columns", index(), 1, 5);
-  const uint32_t starts = add_tensor(d, "w.sparse.starts", index(), 1, 11);
-  const uint32_t low_a = add_tensor(d, "w.low.a", dense(FloatType::f16), 2, 24);
-  const uint32_t low_b = add_tensor(d, "w.low.b", dense(FloatType::f16), 20, 2);
-  const uint32_t out_signs = add_tensor(d, "y.signs", plain(FloatType::f32), 1, 20);
-  const uint32_t bias = add_tensor(d, "y.bias", plain(FloatType::f32), 1, 20);
-
-  std::vector<InputOp> ops(4);
-  ops[0].kind = InputOpKind::scale, ops[0].tensor = scale;
-  ops[1].kind = InputOpKind::permute, ops[1].tensor = order;
-  ops[2].kind = InputOpKind::hadamard, ops[2].tensor = signs, ops[2].matrix = hadamard;
-  ops[3].kind = InputOpKind::rotate, ops[3].tensor = rotation, ops[3].block = 8;
-  ops.push_back(quantize(ScaleScope::group, 8));
-  const uint32_t input = add_input(d, "x", 24, ops);
-
-  std::vector<Term> terms(4);
-  terms[0] = whole_term(main, 20, 16, Tap::quantized);
-  terms[1] = whole_term(salient, 20, 8, Tap::quantized);
-  terms[1].col_begin = 16;
-  terms[2] = whole_term(values, 10, 24, Tap::transformed);
-  terms[2].kind = TermKind::sparse, terms[2].second = columns, terms[2].third = starts, terms[2].row_begin = 10;
-  terms[3] = whole_term(low_a, 20, 24, Tap::raw);
-  terms[3].kind = TermKind::low_rank, terms[3].second = low_b, terms[3].scale = 0.5f;
-  add_linear(d, "y", input, 20, terms);
-  d.linears[0].post.push_back({OutputOpKind::hadamard, kNoTensor, kNoTensor, 4});
-  d.linears[0].post.push_back({OutputOpKind::scale, out_signs, kNoTensor, 0});
-  d.linears[0].bias = bias;
-  return d;
-}
-
-ModelDescription with_tokenizer() {
-  ModelDescription d;
-  d.config = small_config();
-  TokenizerData t;
-  t.pieces = {{"<unk>", 0, PieceType::unknown},
-              {"<s>", 0, PieceType::control},
-              {"</s>", 0, PieceType::control},
-              {"<0x0A>", 0, PieceType::byte},
-              {"\xe2\x96\x81"
-               "a",
-               -1, PieceType::normal},
-              {"\xc3\xa9", -2.5f, PieceType::normal},
-              {"<|im_end|>", 0, PieceType::user_defined},
-              {"gone", -9, PieceType::unused}};
-  t.bos = 1, t.eos = 2, t.unknown = 0;
-  t.stop_ids = {2, 6};
-  t.add_eos = true;
-  t.add_dummy_prefix = false;
-  d.tokenizer = t;
-  d.metadata = {{"source", "made by tests/tools/make_golden"}, {"licence", "none \xe2\x80\x93 a test"}};
-  return d;
-}
 
 // Payload of one tensor, tile by tile for tiled encodings.
 Status append_tiles(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout) {
@@ -237,51 +96,6 @@ float golden_scale(uint64_t row, uint64_t group, unsigned plane) {
   return static_cast<float>(1 + (row + 2 * group + 5 * plane) % 7) / 16;
 }
 
-std::vector<GoldenModel> golden_models() {
-  using enum FloatType;
-  return {{"example", one_matrix(trit(1, ScaleScope::row, f16), 3, 5)},
-          {"dense_f32", one_matrix(dense(f32), 18, 5)},
-          {"dense_f16", one_matrix(dense(f16), 18, 5)},
-          {"dense_bf16", one_matrix(dense(bf16), 16, 6)},
-          {"int8_tensor", one_matrix(int8(ScaleScope::tensor, f32), 17, 9)},
-          {"int8_row", one_matrix(int8(ScaleScope::row, f16), 33, 8)},
-          {"int8_group", one_matrix(int8(ScaleScope::group, bf16, 6), 17, 14)},
-          {"trit2_tensor", one_matrix(trit(1, ScaleScope::tensor, f32), 17, 33)},
-          {"trit2_planes_tensor", one_matrix(trit(3, ScaleScope::tensor, bf16), 5, 16)},
-          {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
-          {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
-          {"tokenizer", with_tokenizer()},
-          {"compositions", compositions()}};
-}
-
-ModelDescription whole_model() {
-  ModelDescription d = with_tokenizer();
-  const Encoding norm = plain(FloatType::f32), weight = trit(1, ScaleScope::tensor, FloatType::f32);
-  const ModelConfig& c = d.config;
-  const auto linear = [&](const std::string& name, uint64_t rows, uint32_t input) {
-    const uint32_t tensor = add_tensor(d, name, weight, rows, d.inputs[input].cols);
-    add_linear(d, name, input, rows, {whole_term(tensor, rows, d.inputs[input].cols, Tap::quantized)});
-  };
-  const uint32_t embed =
-      add_tensor(d, "embed.tokens", int8(ScaleScope::row, FloatType::f32), c.vocab_size, c.hidden_size);
-  add_tensor(d, "blocks.0.attn.norm", norm, 1, 8);
-  const uint32_t attn_in = add_input(d, "blocks.0.attn.in", 8, {quantize(ScaleScope::row)});
-  linear("blocks.0.attn.q", 8, attn_in);
-  d.linears.back().bias = add_tensor(d, "blocks.0.attn.q.bias", norm, 1, 8);
-  linear("blocks.0.attn.k", 4, attn_in);
-  linear("blocks.0.attn.v", 4, attn_in);
-  add_tensor(d, "blocks.0.attn.sub_norm", norm, 1, 8);
-  linear("blocks.0.attn.o", 8, add_input(d, "blocks.0.attn.out", 8, {quantize(ScaleScope::row)}));
-  add_tensor(d, "blocks.0.ffn.norm", norm, 1, 8);
-  const uint32_t ffn_in = add_input(d, "blocks.0.ffn.in", 8, {quantize(ScaleScope::row)});
-  linear("blocks.0.ffn.gate", 12, ffn_in);
-  linear("blocks.0.ffn.up", 12, ffn_in);
-  linear("blocks.0.ffn.down", 8, add_input(d, "blocks.0.ffn.mid", 12, {quantize(ScaleScope::row)}));
-  add_tensor(d, "output.norm", norm, 1, 8);
-  add_linear(d, "head", add_input(d, "head.in", 8, {}), c.vocab_size, {whole_term(embed, c.vocab_size, 8, Tap::raw)});
-  return d;
-}
-
 Status write_golden(const std::string& path, const ModelDescription& description) {
   TERN_ASSIGN(auto writer, TernWriter::create(path, description));
   for (uint32_t i = 0; i < description.tensors.size(); ++i) {
@@ -317,75 +131,6 @@ const Bytes& golden_file(const std::string& name) {
     return made;
   }();
   return files.at(name);
-}
-
-uint64_t section_offset(const Bytes& file, const std::string& kind) {
-  for (uint64_t at = 32, n = peek<uint32_t>(file, 12); n > 0; --n, at += 32) {
-    if (std::memcmp(file.data() + at, kind.data(), 4) == 0) return peek<uint64_t>(file, at + 8);
-  }
-  return 0;
-}
-
-uint64_t section_bytes(const Bytes& file, const std::string& kind) {
-  for (uint64_t at = 32, n = peek<uint32_t>(file, 12); n > 0; --n, at += 32) {
-    if (std::memcmp(file.data() + at, kind.data(), 4) == 0) return peek<uint64_t>(file, at + 16);
-  }
-  return 0;
-}
-
-void reseal(Bytes& file) {
-  if (file.size() < 32) return;
-  const uint64_t sections = peek<uint32_t>(file, 12);
-  if (sections > (file.size() - 32) / 32) return;
-  for (uint64_t at = 32; at < 32 + sections * 32; at += 32) {
-    const uint64_t offset = peek<uint64_t>(file, at + 8), bytes = peek<uint64_t>(file, at + 16);
-    if (std::memcmp(file.data() + at, "DATA", 4) == 0) continue;
-    if (offset > file.size() || bytes > file.size() - offset) continue;
-    poke<uint64_t>(file, at + 24, hash64({file.data() + offset, bytes}));
-  }
-  Hash64 hash;
-  hash.update({file.data(), 24});
-  hash.update({file.data() + 32, sections * 32});
-  poke<uint64_t>(file, 24, hash.digest());
-}
-
-uint64_t tensor_field(const Bytes& file, uint64_t offset) { return section_offset(file, "TENS") + 8 + offset; }
-
-void reseal_parts(Bytes& file) {
-  for (const uint64_t part : {uint64_t{40}, uint64_t{64}}) {
-    const uint64_t at = tensor_field(file, part);
-    const std::span<const std::byte> bytes{file.data() + peek<uint64_t>(file, at), peek<uint64_t>(file, at + 8)};
-    poke<uint64_t>(file, at + 16, hash64(bytes));
-  }
-  reseal(file);
-}
-
-std::string hex_dump(const Bytes& bytes) {
-  std::string text;
-  bool skipping = false;
-  for (size_t line = 0; line < bytes.size(); line += 16) {
-    const size_t count = std::min<size_t>(16, bytes.size() - line);
-    bool zero = true;
-    for (size_t i = 0; i < count; ++i) zero &= bytes[line + i] == std::byte{0};
-    if (zero) {
-      if (!skipping) text += "*\n";
-      skipping = true;
-      continue;
-    }
-    skipping = false;
-    char field[32];
-    std::snprintf(field, sizeof field, "%05zx ", line);
-    text += field;
-    std::string ascii;
-    for (size_t i = 0; i < 16; ++i) {
-      const int byte = i < count ? std::to_integer<int>(bytes[line + i]) : 0;
-      std::snprintf(field, sizeof field, i % 8 ? " %02x" : "  %02x", byte);
-      text += field;
-      ascii += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '.';
-    }
-    text += "  |" + ascii + "|\n";
-  }
-  return text;
 }
 
 }  // namespace tern::test
