@@ -7,6 +7,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/status.h"
@@ -18,7 +20,6 @@ namespace tern {
 
 // The forms in which the layers that share one input record want their input. f32 always; int8 if rounded.
 struct InputPlan {
-  uint32_t record = kNoTensor;  // index of the input record; kNoTensor until a layer was planned
   uint64_t cols = 0;
   uint64_t x_stride = 0;  // floats per token: cols values, then zeros
   bool rounded = false;
@@ -35,28 +36,26 @@ struct LinearPlan {
 
 class LinearPlanner {
  public:
-  // REQUIRES that file outlives the plans.
+  // REQUIRES that validate_model accepted the file, and that it outlives the plans.
   LinearPlanner(const TernFile& file, CpuFeatures features, const LoadOptions& options);
 
-  // Plans the layer `name`, which must be [rows, cols], and widens `input` to what it needs. Layers that are
-  // planned with one InputPlan must name the same input record.
-  Status plan(const std::string& name, uint64_t rows, uint64_t cols, InputPlan& input, LinearPlan& out) const;
+  // Plans the layer `name`, and widens `input` to what it needs; layers of one input record share an InputPlan.
+  Status plan(const std::string& name, InputPlan& input, LinearPlan& out) const;
 
-  // A weight matrix as a view; refuses experts and sizes that do not belong to its encoding.
+  // A matrix as a view into the file.
   Result<WeightView> bind(uint32_t tensor) const;
-  // A plain vector as f32.
-  Result<std::vector<float>> vector(uint32_t tensor, uint64_t size) const;
-  // The same by name; an absent optional one gives an empty vector.
-  Result<std::vector<float>> vector(const std::string& name, uint64_t size, bool optional) const;
+  // A plain vector as f32; by name: empty if the file has none.
+  Result<std::vector<float>> vector(uint32_t tensor) const;
+  Result<std::vector<float>> vector(const std::string& name) const;
 
  private:
   Result<bool> wants_rounding(const LinearRecord& linear) const;
-  Status widen(const LinearRecord& linear, const WeightView& weight, bool rounded, InputPlan& input) const;
 
   const TernFile& file_;
   CpuFeatures features_;
   std::optional<KernelFamily> family_;
   ActivationRounding activations_;
+  std::unordered_map<std::string_view, const LinearRecord*> linears_;
 };
 
 }  // namespace tern

@@ -13,40 +13,20 @@
 namespace tern {
 namespace {
 
-Status plan_block(const LinearPlanner& planner, const ModelConfig& c, uint32_t index, Block& b) {
+Status plan_block(const LinearPlanner& planner, uint32_t index, Block& b) {
   const std::string at = fmt::format("blocks.{}.", index);
-  const uint64_t q_size = uint64_t{c.heads} * c.head_dim, kv_size = uint64_t{c.kv_heads} * c.head_dim;
-  TERN_ASSIGN(b.attn_norm, planner.vector(at + "attn.norm", c.hidden_size, false));
-  TERN_ASSIGN(b.attn_sub_norm, planner.vector(at + "attn.sub_norm", q_size, true));
-  TERN_ASSIGN(b.ffn_norm, planner.vector(at + "ffn.norm", c.hidden_size, false));
-  TERN_ASSIGN(b.ffn_sub_norm, planner.vector(at + "ffn.sub_norm", c.ffn_size, true));
-  TERN_TRY(planner.plan(at + "attn.q", q_size, c.hidden_size, b.attn_in, b.q));
-  TERN_TRY(planner.plan(at + "attn.k", kv_size, c.hidden_size, b.attn_in, b.k));
-  TERN_TRY(planner.plan(at + "attn.v", kv_size, c.hidden_size, b.attn_in, b.v));
-  TERN_TRY(planner.plan(at + "attn.o", c.hidden_size, q_size, b.attn_out, b.o));
-  TERN_TRY(planner.plan(at + "ffn.gate", c.ffn_size, c.hidden_size, b.ffn_in, b.gate));
-  TERN_TRY(planner.plan(at + "ffn.up", c.ffn_size, c.hidden_size, b.ffn_in, b.up));
-  TERN_TRY(planner.plan(at + "ffn.down", c.hidden_size, c.ffn_size, b.ffn_mid, b.down));
+  TERN_ASSIGN(b.attn_norm, planner.vector(at + "attn.norm"));
+  TERN_ASSIGN(b.attn_sub_norm, planner.vector(at + "attn.sub_norm"));
+  TERN_ASSIGN(b.ffn_norm, planner.vector(at + "ffn.norm"));
+  TERN_ASSIGN(b.ffn_sub_norm, planner.vector(at + "ffn.sub_norm"));
+  TERN_TRY(planner.plan(at + "attn.q", b.attn_in, b.q));
+  TERN_TRY(planner.plan(at + "attn.k", b.attn_in, b.k));
+  TERN_TRY(planner.plan(at + "attn.v", b.attn_in, b.v));
+  TERN_TRY(planner.plan(at + "attn.o", b.attn_out, b.o));
+  TERN_TRY(planner.plan(at + "ffn.gate", b.ffn_in, b.gate));
+  TERN_TRY(planner.plan(at + "ffn.up", b.ffn_in, b.up));
+  TERN_TRY(planner.plan(at + "ffn.down", b.ffn_mid, b.down));
   return {};
-}
-
-Status plan_ends(const LinearPlanner& planner, const TernFile& file, Model::Parts& parts) {
-  const ModelConfig& c = parts.config();
-  const uint32_t embedding = file.find_tensor("embed.tokens");
-  if (embedding == kNoTensor) return corrupt(fmt::format("{}: tensor embed.tokens is missing", file.path()));
-  TERN_ASSIGN(parts.embedding, planner.bind(embedding));
-  if (parts.embedding.rows != c.vocab_size || parts.embedding.cols != c.hidden_size) {
-    return corrupt(fmt::format("{}: embed.tokens is [{}, {}], expected [{}, {}]", file.path(), parts.embedding.rows,
-                               parts.embedding.cols, c.vocab_size, c.hidden_size));
-  }
-  const EncodingKind kind = parts.embedding.encoding.kind;
-  if (kind != EncodingKind::plain && kind != EncodingKind::dense && kind != EncodingKind::int_ &&
-      kind != EncodingKind::trit) {
-    return unsupported(fmt::format("{}: this version does not read an embedding encoded as {}", file.path(),
-                                   describe(parts.embedding.encoding)));
-  }
-  TERN_ASSIGN(parts.output_norm, planner.vector("output.norm", c.hidden_size, false));
-  return planner.plan("head", c.vocab_size, c.hidden_size, parts.head_in, parts.head);
 }
 
 Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file, const LoadOptions& options) {
@@ -63,8 +43,10 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
   parts->rope_frequencies = rope_frequencies(c.rope_base, c.head_dim);
   const LinearPlanner planner(*parts->file, parts->features, options);
   parts->blocks.resize(c.layers);
-  for (uint32_t i = 0; i < c.layers; ++i) TERN_TRY(plan_block(planner, c, i, parts->blocks[i]));
-  TERN_TRY(plan_ends(planner, *parts->file, *parts));
+  for (uint32_t i = 0; i < c.layers; ++i) TERN_TRY(plan_block(planner, i, parts->blocks[i]));
+  TERN_ASSIGN(parts->embedding, planner.bind(parts->file->find_tensor("embed.tokens")));
+  TERN_ASSIGN(parts->output_norm, planner.vector("output.norm"));
+  TERN_TRY(planner.plan("head", parts->head_in, parts->head));
   return parts;
 }
 
