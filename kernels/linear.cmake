@@ -4,12 +4,16 @@ target_sources(tern_kernels PRIVATE
   linear/trit/trit_reference.cc linear/int8/int8_reference.cc linear/dense/dense_reference.cc)
 target_compile_options(tern_kernels PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
 
+# GCC reorders the inner loops so that accumulators and codes spill; these passes are the ones at fault.
+set(keep_order $<$<CXX_COMPILER_ID:GNU>:-fno-tree-ter> $<$<CXX_COMPILER_ID:GNU>:-fno-tree-reassoc>
+  $<$<CXX_COMPILER_ID:GNU>:-fno-gcse>)
+
 # tern_linear_isa("flags" ISA encodings...): linear/<encoding>/<encoding>_<ISA>.cc
 function(tern_linear_isa flags isa)
   foreach(encoding ${ARGN})
     set(file linear/${encoding}/${encoding}_${isa}.cc)
     target_sources(tern_kernels PRIVATE ${file})
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${flags}")
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${keep_order};${flags}")
   endforeach()
 endfunction()
 

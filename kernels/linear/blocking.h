@@ -71,8 +71,8 @@ template <class V>
 TERN_INLINE typename V::Floats load_scales(const WeightView& w, uint64_t tile, uint64_t g, uint64_t p) {
   const uint64_t planes = w.encoding.planes;
   if (w.encoding.scope == ScaleScope::tensor) return V::broadcast(load_value(w.scales, w.encoding.scale_type, p));
-  const uint64_t row = w.encoding.scope == ScaleScope::row ? tile * planes + p
-                                                           : (tile * w.layout.groups + g) * planes + p;
+  const uint64_t row =
+      w.encoding.scope == ScaleScope::row ? tile * planes + p : (tile * w.layout.groups + g) * planes + p;
   return load_values<V>(w.scales, w.encoding.scale_type, row * kTileRows);
 }
 

@@ -14,11 +14,11 @@ TERN_INLINE void chain_block(const typename V::Codes (&block)[tiles], uint64_t n
   unroll<columns>([&](auto column) TERN_LAMBDA {
     if (static_cast<uint64_t>(column()) >= n) return;
     typename V::Floats weights[tiles];
-    for (int t = 0; t < tiles; ++t) weights[t] = Weights::template at<column()>(block[t]);
-    for (int k = 0; k < tokens; ++k) {
+    unroll<tiles>([&](auto t) TERN_LAMBDA { weights[t] = Weights::template at<column()>(block[t]); });
+    unroll<tokens>([&](auto k) TERN_LAMBDA {
       const typename V::Floats input = V::broadcast(x[k * x_stride + column()]);
-      for (int t = 0; t < tiles; ++t) s[t][k] = V::fma(weights[t], input, s[t][k]);
-    }
+      unroll<tiles>([&](auto t) TERN_LAMBDA { s[t][k] = V::fma(weights[t], input, s[t][k]); });
+    });
   });
 }
 
@@ -29,39 +29,36 @@ struct ScaledChain {
   static void run(const LinearCall& call, uint64_t tile, uint64_t m) {
     const WeightView& w = call.w;
     typename V::Floats y[tiles][tokens];
-    for (auto& row : y)
-      for (auto& v : row) v = V::zero();
+    fill(y, V::zero());
     for (uint64_t g = 0; g < w.layout.groups; ++g) {
       const float* x = call.in.x + m * call.in.x_stride + g * w.layout.group_cols;
       for (uint64_t p = 0; p < w.encoding.planes; ++p) {
         typename V::Floats s[tiles][tokens];
         sum_group(call, group_blocks(w, tile, g, p), group_columns(w, g), x, s);
-        for (int t = 0; t < tiles; ++t) {
+        unroll<tiles>([&](auto t) TERN_LAMBDA {
           const typename V::Floats scales = load_scales<V>(w, tile + t, g, p);
-          for (int k = 0; k < tokens; ++k) y[t][k] = V::fma(scales, s[t][k], y[t][k]);
-        }
+          unroll<tokens>([&](auto k) TERN_LAMBDA { y[t][k] = V::fma(scales, s[t][k], y[t][k]); });
+        });
       }
     }
-    for (int t = 0; t < tiles; ++t)
-      for (int k = 0; k < tokens; ++k) store_tile<V>(call, tile + t, m + k, y[t][k]);
+    unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { store_tile<V>(call, tile + t, m + k, y[t][k]); });
   }
 
   template <int tiles, int tokens>
   TERN_INLINE static void sum_group(const LinearCall& call, const std::byte* codes, uint64_t n, const float* x,
                                     typename V::Floats (&s)[tiles][tokens]) {
-    for (auto& row : s)
-      for (auto& v : row) v = V::zero();
+    fill(s, V::zero());
     typename V::Codes block[tiles];
     uint64_t c = 0;
     for (; c + columns <= n; c += columns, codes += kBlockBytes) {
-      for (int t = 0; t < tiles; ++t) {
+      unroll<tiles>([&](auto t) TERN_LAMBDA {
         block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes);
         prefetch_ahead(codes + t * call.w.layout.tile_bytes);
-      }
+      });
       chain_block<V, Weights, columns>(block, columns, x + c, call.in.x_stride, s);
     }
     if (c == n) return;
-    for (int t = 0; t < tiles; ++t) block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes);
+    unroll<tiles>([&](auto t) TERN_LAMBDA { block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes); });
     chain_block<V, Weights, columns>(block, n - c, x + c, call.in.x_stride, s);
   }
 };
@@ -84,12 +81,12 @@ struct Int8Weights {
 
 template <class V>
 void trit_chain(const LinearCall& call, TileRange range) {
-  walk<ScaledChain<V, TritWeights<V>, 16>, V::kFloatTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
+  walk<ScaledChain<V, TritWeights<V>, 16>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
 }
 
 template <class V>
 void int8_chain(const LinearCall& call, TileRange range) {
-  walk<ScaledChain<V, Int8Weights<V>, 4>, V::kFloatTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
+  walk<ScaledChain<V, Int8Weights<V>, 4>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
 }
 
 }  // namespace

@@ -4,8 +4,7 @@
 #include "kernels/linear/blocking.h"
 #include "kernels/linear/kernels.h"
 
-#define TERN_DEFINE_LINEAR(name, ...)                                                                    \
-  void name(const WeightView& w, const InputView& in, const OutputView& out, TileRange range,            \
-            std::byte* scratch) {                                                                        \
-    __VA_ARGS__({w, in, out, scratch}, range);                                                           \
+#define TERN_DEFINE_LINEAR(name, ...)                                                                               \
+  void name(const WeightView& w, const InputView& in, const OutputView& out, TileRange range, std::byte* scratch) { \
+    __VA_ARGS__({w, in, out, scratch}, range);                                                                      \
   }

@@ -14,31 +14,29 @@ struct IntegerDot {
     const WeightView& w = call.w;
     const uint64_t stride = group_stride(w.layout);
     typename V::Floats y[tiles][tokens];
-    for (auto& row : y)
-      for (auto& v : row) v = V::zero();
+    fill(y, V::zero());
     for (uint64_t g = 0; g < w.layout.groups; ++g) {
       const int8_t* a = call.in.codes + m * call.in.code_stride + g * stride;
       int32_t zero[tokens];
       float scale[tokens];
-      for (int k = 0; k < tokens; ++k) {
+      unroll<tokens>([&](auto k) TERN_LAMBDA {
         zero[k] = Traits::kZero == 0 ? 0 : Traits::kZero * activation_sum(call.in, w.layout, m + k, g);
         scale[k] = activation_scale(call.in, m + k, g);
-      }
+      });
       for (uint64_t p = 0; p < w.encoding.planes; ++p) {
         typename V::Ints sums[tiles][tokens];
         Traits::template sum<tiles, tokens>(group_blocks(w, tile, g, p), w.layout.tile_bytes, w.layout.group_blocks, a,
                                             call.in.code_stride, sums);
-        for (int t = 0; t < tiles; ++t) {
+        unroll<tiles>([&](auto t) TERN_LAMBDA {
           const typename V::Floats scales = load_scales<V>(w, tile + t, g, p);
-          for (int k = 0; k < tokens; ++k) {
+          unroll<tokens>([&](auto k) TERN_LAMBDA {
             const typename V::Floats s = V::to_floats(V::subtract(sums[t][k], zero[k]));
             y[t][k] = V::fma(s, V::mul(scales, V::broadcast(scale[k])), y[t][k]);
-          }
-        }
+          });
+        });
       }
     }
-    for (int t = 0; t < tiles; ++t)
-      for (int k = 0; k < tokens; ++k) store_tile<V>(call, tile + t, m + k, y[t][k]);
+    unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { store_tile<V>(call, tile + t, m + k, y[t][k]); });
   }
 };
 

@@ -38,9 +38,7 @@ struct Avx2 {
     const float* f = reinterpret_cast<const float*>(p);
     return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};
   }
-  static Floats load_f16(const std::byte* p) {
-    return {_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(p + 16))};
-  }
+  static Floats load_f16(const std::byte* p) { return {_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(p + 16))}; }
   static Floats load_bf16(const std::byte* p) { return {bf16_to_f32(load16(p)), bf16_to_f32(load16(p + 16))}; }
 
   // --- integers ---
@@ -93,7 +91,8 @@ struct Avx2 {
     return {_mm256_madd_epi16(s.lo, ones), _mm256_madd_epi16(s.hi, ones)};
   }
 
-  // --- trits by table: byte columns of two tiles, whose rows stand in both lanes in an order that add_tables undoes ---
+  // --- trits by table: byte columns of two tiles, whose rows stand in both lanes in an order that add_tables undoes
+  // ---
   static constexpr int kTableTiles = 2;
   using Bytes = __m256i;
   struct ByteColumns {  // byte j of each of 32 rows
@@ -128,10 +127,10 @@ struct Avx2 {
   }
   // sums[t] += low + 32 * high. unpacklo gives a lane's rows of the first tile, unpackhi of the second.
   static void add_tables(Ints* sums, const TableSums& s) {
-    sums[0] = add(sums[0], joined(_mm256_unpacklo_epi16(s.low_even, s.low_odd),
-                                  _mm256_unpacklo_epi16(s.high_even, s.high_odd)));
-    sums[1] = add(sums[1], joined(_mm256_unpackhi_epi16(s.low_even, s.low_odd),
-                                  _mm256_unpackhi_epi16(s.high_even, s.high_odd)));
+    sums[0] = add(sums[0],
+                  joined(_mm256_unpacklo_epi16(s.low_even, s.low_odd), _mm256_unpacklo_epi16(s.high_even, s.high_odd)));
+    sums[1] = add(sums[1],
+                  joined(_mm256_unpackhi_epi16(s.low_even, s.low_odd), _mm256_unpackhi_epi16(s.high_even, s.high_odd)));
   }
 
   // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
@@ -168,12 +167,11 @@ struct Avx2 {
   static constexpr int kTritTiles = 2, kTritBatchTiles = 1, kTritTokens = 4;
   static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 4;
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4;
+  static constexpr int kCodeTiles = 2;  // tiles of codes x f32: their blocks take registers too
 
  private:
   static __m128i load16(const std::byte* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
-  static __m256 bf16_to_f32(__m128i h) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
-  }
+  static __m256 bf16_to_f32(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
   static __m256i broadcast4(const int8_t* a) {
     int32_t four;
     __builtin_memcpy(&four, a, 4);
@@ -181,14 +179,15 @@ struct Avx2 {
   }
   // Four rows of four bytes become four dwords, one per byte column, in each lane.
   static __m256i group_bytes(__m256i v) {
-    const __m256i order = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const __m256i order =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     return _mm256_shuffle_epi8(v, order);
   }
   static Ints joined(__m256i low, __m256i high) {
     const __m256i zero = _mm256_setzero_si256();
-    return {_mm256_add_epi32(_mm256_unpacklo_epi16(low, zero), _mm256_slli_epi32(_mm256_unpacklo_epi16(high, zero), 5)),
-            _mm256_add_epi32(_mm256_unpackhi_epi16(low, zero), _mm256_slli_epi32(_mm256_unpackhi_epi16(high, zero), 5))};
+    return {
+        _mm256_add_epi32(_mm256_unpacklo_epi16(low, zero), _mm256_slli_epi32(_mm256_unpacklo_epi16(high, zero), 5)),
+        _mm256_add_epi32(_mm256_unpackhi_epi16(low, zero), _mm256_slli_epi32(_mm256_unpackhi_epi16(high, zero), 5))};
   }
   template <int column>
   static __m256 int8_weight(__m256i c) {

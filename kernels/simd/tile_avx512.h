@@ -100,7 +100,7 @@ struct Avx512 {
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(signed_codes, 24 - 8 * column), 24));
   }
 
-  static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4;
+  static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4, kCodeTiles = 8;
 
  protected:
   static Codes broadcast4(const int8_t* a) {
@@ -112,8 +112,7 @@ struct Avx512 {
  private:
   static __m256i load32(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static __m512i group_bytes(const std::byte* block) {
-    const __m512i order =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     return _mm512_shuffle_epi8(load_codes(block), order);
   }
   static Ints joined(__m512i low, __m512i high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 5)); }

@@ -9,7 +9,7 @@ namespace {
 
 struct NeonDot : Neon {
   using TritSums = Ints;
-  using TritInput = int8x16_t;  // all 16 columns of a block: lane q is what quarter q needs
+  using TritInput = int8x16_t;                       // all 16 columns of a block: lane q is what quarter q needs
   static constexpr uint64_t kTritBlocks = 1u << 20;  // int32: 3 * 127 * kMaxCols < 2^31
   static TritSums zero_trits() { return zero_ints(); }
   template <int q>

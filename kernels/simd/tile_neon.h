@@ -148,9 +148,8 @@ struct Neon {
   static void add_tables(Ints* sums, const TableSums& s) {
     sums[0] = add(sums[0], each<Ints>([&](int i) {
                     const uint16x8_t low = s.low[i / 2], high = s.high[i / 2];
-                    const uint32x4_t sum = i % 2 == 0
-                                               ? vaddw_u16(vshll_n_u16(vget_low_u16(high), 5), vget_low_u16(low))
-                                               : vaddw_high_u16(vshll_high_n_u16(high, 5), low);
+                    const uint32x4_t sum = i % 2 == 0 ? vaddw_u16(vshll_n_u16(vget_low_u16(high), 5), vget_low_u16(low))
+                                                      : vaddw_high_u16(vshll_high_n_u16(high, 5), low);
                     return vreinterpretq_s32_u32(sum);
                   }));
   }
@@ -192,7 +191,7 @@ struct Neon {
 
   static constexpr int kTritTiles = 2, kTritBatchTiles = 1, kTritTokens = 2;
   static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 2;
-  static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4;
+  static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4, kCodeTiles = 2;
 
  private:
   static uint16x4_t load_halves(const std::byte* p, int i) {

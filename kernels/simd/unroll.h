@@ -21,5 +21,17 @@ TERN_INLINE void unroll(const F& f) {
   unroll_indices(f, std::make_integer_sequence<int, n>());
 }
 
+// f(i, j) for all i < n, j < m. Arrays of registers are only touched through these: with an index that a loop counts,
+// GCC keeps them in memory.
+template <int n, int m, class F>
+TERN_INLINE void unroll2(const F& f) {
+  unroll<n>([&](auto i) TERN_LAMBDA { unroll<m>([&](auto j) TERN_LAMBDA { f(i, j); }); });
+}
+
+template <class T, int n, int m>
+TERN_INLINE void fill(T (&registers)[n][m], const T& value) {
+  unroll2<n, m>([&](auto i, auto j) TERN_LAMBDA { registers[i][j] = value; });
+}
+
 }  // namespace
 }  // namespace tern

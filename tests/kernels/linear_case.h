@@ -31,7 +31,7 @@ struct LinearCase {
   Encoding encoding;
   Layout layout;
   uint64_t rows = 0, cols = 0, tokens = 0, input_groups = 1;
-  std::string text;  // for messages
+  std::string text;                  // for messages
   std::vector<GuardedBytes> memory;  // codes, scales, x, activation codes, activation scales, sums
   WeightView weight;
   InputView input;

@@ -55,8 +55,13 @@ TEST_CASE("kernel names follow linear_<encoding>_<input>_<family>_<isa>") {
 }
 
 TEST_CASE("select_linear takes the first kernel that the features allow") {
-  const CpuFeatures cpus[] = {0, cpu_avx2, cpu_avx2 | cpu_avx512, cpu_avx2 | cpu_avx512 | cpu_avx512_vnni,
-                              cpu_neon, cpu_neon | cpu_dotprod, ~CpuFeatures{0}};
+  const CpuFeatures cpus[] = {0,
+                              cpu_avx2,
+                              cpu_avx2 | cpu_avx512,
+                              cpu_avx2 | cpu_avx512 | cpu_avx512_vnni,
+                              cpu_neon,
+                              cpu_neon | cpu_dotprod,
+                              ~CpuFeatures{0}};
   for (const LinearKernelEntry& wanted : linear_kernels()) {
     for (const CpuFeatures features : cpus) {
       const LinearKernelEntry* found = select_linear(encoding_of(wanted), wanted.input, features);

@@ -181,8 +181,8 @@ TEST_CASE("the largest sums are exact") {
     for (uint64_t seed = first_seed(); seed < first_seed() + 4; ++seed) {
       CAPTURE(kernel.name, seed);
       Random random(seed);
-      LinearCase c = make_case(random, e, kernel.input, 17, cols - random.below(2), 1 + seed % 3, false,
-                               Values::extreme);
+      LinearCase c =
+          make_case(random, e, kernel.input, 17, cols - random.below(2), 1 + seed % 3, false, Values::extreme);
       const std::byte largest = seed % 2 ? std::byte{0xff} : std::byte{0};
       std::memset(c.memory[0].data(), static_cast<int>(largest), c.memory[0].size());
       check_same_bits(c, kernel, {0, c.layout.tiles});

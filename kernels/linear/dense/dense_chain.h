@@ -14,22 +14,20 @@ struct DenseChain {
     const std::byte* values = call.w.codes + tile * call.w.layout.tile_bytes;
     const float* x = call.in.x + m * call.in.x_stride;
     typename V::Floats y[tiles][tokens];
-    for (auto& row : y)
-      for (auto& v : row) v = V::zero();
+    fill(y, V::zero());
     for (uint64_t c = 0; c < call.w.cols; ++c, values += column_bytes) {
       typename V::Floats weights[tiles];
-      for (int t = 0; t < tiles; ++t) {
+      unroll<tiles>([&](auto t) TERN_LAMBDA {
         const std::byte* at = values + t * call.w.layout.tile_bytes;
         weights[t] = load_values<V>(at, type, 0);
         prefetch_ahead(at);
-      }
-      for (int k = 0; k < tokens; ++k) {
+      });
+      unroll<tokens>([&](auto k) TERN_LAMBDA {
         const typename V::Floats input = V::broadcast(x[k * call.in.x_stride + c]);
-        for (int t = 0; t < tiles; ++t) y[t][k] = V::fma(weights[t], input, y[t][k]);
-      }
+        unroll<tiles>([&](auto t) TERN_LAMBDA { y[t][k] = V::fma(weights[t], input, y[t][k]); });
+      });
     }
-    for (int t = 0; t < tiles; ++t)
-      for (int k = 0; k < tokens; ++k) store_tile<V>(call, tile + t, m + k, y[t][k]);
+    unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { store_tile<V>(call, tile + t, m + k, y[t][k]); });
   }
 };
 

@@ -14,22 +14,20 @@ struct Int8Dot {
   TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
                               uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
     typename V::Int8Sums part[tiles][tokens];
-    for (auto& row : part)
-      for (auto& v : row) v = V::zero_int8();
+    fill(part, V::zero_int8());
     for (uint64_t b = 0; b < blocks; ++b) {
       typename V::Int8Codes block[tiles];
-      for (int t = 0; t < tiles; ++t) {
+      unroll<tiles>([&](auto t) TERN_LAMBDA {
         const std::byte* at = codes + b * kBlockBytes + t * tile_bytes;
         block[t] = V::split_int8(V::load_codes(at));
         prefetch_ahead(at);
-      }
-      for (int k = 0; k < tokens; ++k) {
+      });
+      unroll<tokens>([&](auto k) TERN_LAMBDA {
         const auto input = V::load_int8_input(a + 4 * b + k * a_stride);
-        for (int t = 0; t < tiles; ++t) part[t][k] = V::dot_int8(part[t][k], block[t], input);
-      }
+        unroll<tiles>([&](auto t) TERN_LAMBDA { part[t][k] = V::dot_int8(part[t][k], block[t], input); });
+      });
     }
-    for (int t = 0; t < tiles; ++t)
-      for (int k = 0; k < tokens; ++k) sums[t][k] = V::widen_int8(part[t][k]);
+    unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { sums[t][k] = V::widen_int8(part[t][k]); });
   }
 };
 

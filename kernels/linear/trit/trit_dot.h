@@ -15,16 +15,14 @@ struct TritDot {
   template <int tiles, int tokens>
   TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
                               uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
-    for (auto& row : sums)
-      for (auto& v : row) v = V::zero_ints();
+    fill(sums, V::zero_ints());
     for (uint64_t b = 0; b < blocks;) {
       const uint64_t end = blocks - b < V::kTritBlocks ? blocks : b + V::kTritBlocks;
       typename V::TritSums part[tiles][tokens];
-      for (auto& row : part)
-        for (auto& v : row) v = V::zero_trits();
+      fill(part, V::zero_trits());
       for (; b < end; ++b) add_block(codes + b * kBlockBytes, tile_bytes, a + 16 * b, a_stride, part);
-      for (int t = 0; t < tiles; ++t)
-        for (int k = 0; k < tokens; ++k) sums[t][k] = V::add(sums[t][k], V::widen_trits(part[t][k]));
+      unroll2<tiles, tokens>([&](auto t, auto k)
+                                 TERN_LAMBDA { sums[t][k] = V::add(sums[t][k], V::widen_trits(part[t][k])); });
     }
   }
 
@@ -32,17 +30,18 @@ struct TritDot {
   TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
                                     typename V::TritSums (&part)[tiles][tokens]) {
     typename V::Codes block[tiles];
-    for (int t = 0; t < tiles; ++t) {
+    unroll<tiles>([&](auto t) TERN_LAMBDA {
       block[t] = V::load_codes(codes + t * tile_bytes);
       prefetch_ahead(codes + t * tile_bytes);
-    }
+    });
     unroll<4>([&](auto q) TERN_LAMBDA {
       typename V::Codes unpacked[tiles];
-      for (int t = 0; t < tiles; ++t) unpacked[t] = V::template trit_codes<q()>(block[t]);
-      for (int k = 0; k < tokens; ++k) {
+      unroll<tiles>([&](auto t) TERN_LAMBDA { unpacked[t] = V::template trit_codes<q()>(block[t]); });
+      unroll<tokens>([&](auto k) TERN_LAMBDA {
         const auto input = V::template load_trit_input<q()>(a + k * a_stride);
-        for (int t = 0; t < tiles; ++t) part[t][k] = V::template dot_trits<q()>(part[t][k], unpacked[t], input);
-      }
+        unroll<tiles>([&](auto t)
+                          TERN_LAMBDA { part[t][k] = V::template dot_trits<q()>(part[t][k], unpacked[t], input); });
+      });
     });
   }
 };

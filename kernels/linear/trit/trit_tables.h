@@ -48,7 +48,8 @@ __attribute__((noinline)) void trit_table_sums(const std::byte* const* tiles, co
       for (int t = 0; t < V::kTableTiles; ++t) prefetch_ahead(tiles[t] + offset);
       typename V::Bytes low = V::zero_bytes(), high = V::zero_bytes();
       unroll<4>([&](auto j) TERN_LAMBDA {
-        const typename V::Bytes nibbles[2] = {V::low_nibbles(columns.column[j()]), V::high_nibbles(columns.column[j()])};
+        const typename V::Bytes nibbles[2] = {V::low_nibbles(columns.column[j()]),
+                                              V::high_nibbles(columns.column[j()])};
         unroll<2>([&](auto h) TERN_LAMBDA {
           const uint8_t* table = tables + 64 * j() + 32 * h();
           low = V::add_bytes(low, V::look_up(V::load_table(table), nibbles[h()]));
