@@ -3,6 +3,7 @@
 //   relu2_mul: y = max(0, gate)^2 * up               (Primer, So et al. 2021; BitNet b1.58 2B4T)
 #pragma once
 
+#include "base/half.h"
 #include "kernels/simd/exp_lanes.h"
 
 namespace tern {
@@ -31,15 +32,11 @@ void add(const float* x, uint64_t n, float* y) {
   simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) { store(load(y + i) + load(x + i), y + i); });
 }
 
+// One conversion for all ISAs, outside the per-ISA file: emulators that stand in for absent hardware (Bochs 2.7)
+// round ties of vcvtps2ph wrongly, and the cache takes few values per token.
 template <class V>
 void to_f16(const float* x, uint64_t n, uint16_t* y) {
-  uint64_t i = 0;
-  for (; i + simd::kLanes <= n; i += simd::kLanes) V::load(x + i).store_f16(y + i);
-  if (i < n) {
-    uint16_t lanes[simd::kLanes];
-    simd::load_tail<V>(x + i, n - i).store_f16(lanes);
-    for (uint64_t j = i; j < n; ++j) y[j] = lanes[j - i];
-  }
+  for (uint64_t i = 0; i < n; ++i) y[i] = f32_to_f16(x[i]);
 }
 
 }  // namespace tern

@@ -1,6 +1,6 @@
 // Sixteen virtual float lanes: what every float kernel computes in, so that one body gives the same bits on
 // every ISA. F32x16<Isa> has this interface (V below), and nothing else:
-//   V::broadcast(s)  V::load(p)  V::load_f16(p)  v.store(p)  v.store_f16(p)  v.store_int8(p)
+//   V::broadcast(s)  V::load(p)  V::load_f16(p)  v.store(p)  v.store_int8(p)
 //   a + b  a - b  a * b  a / b  fma(a, b, c)  abs(a)  greater(a, b)  ordered(a)  choose(mask, a, b)
 //   scale_by_power(p, t)  sum_lanes(a)  max_lanes(a)
 // Loads and stores need no alignment. Reductions use one tree: lane i += lane i + 8, then + 4, + 2, + 1.

@@ -16,12 +16,6 @@ struct F32x16<Avx2> : XsimdLanes<F32x16<Avx2>, xsimd::avx2> {
       return Batch(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i * kWidth))));
     });
   }
-  void store_f16(uint16_t* p) const {
-    for (size_t i = 0; i < kParts; ++i) {
-      const __m128i h = _mm256_cvtps_ph(part[i], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(p + i * kWidth), h);
-    }
-  }
   void store_int8(int8_t* p) const {
     const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(part[0]), _mm256_cvtps_epi32(part[1]));
     const __m256i ordered = _mm256_permute4x64_epi64(words, _MM_SHUFFLE(3, 1, 2, 0));

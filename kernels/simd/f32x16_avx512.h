@@ -15,10 +15,6 @@ struct F32x16<Avx512> : XsimdLanes<F32x16<Avx512>, xsimd::avx512bw> {
     return each(
         [=](size_t) { return Batch(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))); });
   }
-  void store_f16(uint16_t* p) const {
-    const __m256i h = _mm512_cvtps_ph(part[0], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), h);
-  }
   void store_int8(int8_t* p) const {
     const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(part[0]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);

@@ -14,9 +14,6 @@ struct F32x16<Neon> : XsimdLanes<F32x16<Neon>, xsimd::neon64> {
   static F32x16 load_f16(const uint16_t* p) {
     return each([=](size_t i) { return Batch(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + i * kWidth)))); });
   }
-  void store_f16(uint16_t* p) const {
-    for (size_t i = 0; i < kParts; ++i) vst1_u16(p + i * kWidth, vreinterpret_u16_f16(vcvt_f16_f32(part[i])));
-  }
   void store_int8(int8_t* p) const {
     const int16x8_t low = vcombine_s16(vmovn_s32(vcvtq_s32_f32(part[0])), vmovn_s32(vcvtq_s32_f32(part[1])));
     const int16x8_t high = vcombine_s16(vmovn_s32(vcvtq_s32_f32(part[2])), vmovn_s32(vcvtq_s32_f32(part[3])));

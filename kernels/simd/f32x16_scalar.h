@@ -37,9 +37,6 @@ struct F32x16<Scalar> {
     return each([=](size_t i) { return f16_to_f32(p[i]); });
   }
   void store(float* p) const { std::memcpy(p, lane, sizeof lane); }
-  void store_f16(uint16_t* p) const {
-    for (size_t i = 0; i < kLanes; ++i) p[i] = f32_to_f16(lane[i]);
-  }
   // Lanes hold integers in -127..127.
   void store_int8(int8_t* p) const {
     for (size_t i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(lane[i]);

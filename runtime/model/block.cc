@@ -1,5 +1,6 @@
 #include "runtime/model/block.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

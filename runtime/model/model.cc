@@ -36,9 +36,10 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
   TERN_TRY(validate_model(parts->file->description()).within(parts->file->path()));
   if (options.check_tensors) TERN_TRY(parts->file->verify_payload());
   const ModelConfig& c = parts->config();
-  if (c.rope_base < 1)
+  if (c.rope_base < 1) {
     return unsupported(
         fmt::format("{}: rope_base {}: this version runs bases from 1 on", parts->file->path(), c.rope_base));
+  }
   parts->elements = &select_elements(parts->features);
   parts->rope_frequencies = rope_frequencies(c.rope_base, c.head_dim);
   const LinearPlanner planner(*parts->file, parts->features, options);

@@ -134,6 +134,24 @@ TEST_CASE("elements: every ISA equals scalar on vectors") {
   });
 }
 
+TEST_CASE("elements: f32 to f16 rounds to even at every boundary between two halves") {
+  std::vector<float> x;
+  for (uint32_t h = 0; h < 0x7c00; ++h) {
+    const float middle = (f16_to_f32(uint16_t(h)) + (h + 1 < 0x7c00 ? f16_to_f32(uint16_t(h + 1)) : 65536.f)) / 2;
+    const uint32_t bits = std::bit_cast<uint32_t>(middle);  // exact: halves have 11 bits
+    for (uint32_t b : {bits - 1, bits, bits + 1}) x.push_back(std::bit_cast<float>(b));
+  }
+  for (size_t i = 0, n = x.size(); i < n; ++i) x.push_back(-x[i]);
+  for (const ElementKernels* t : tables()) {
+    std::vector<uint16_t> h(x.size());
+    t->to_f16(x.data(), x.size(), h.data());
+    size_t wrong = 0;
+    for (size_t i = 0; i < x.size(); ++i) wrong += h[i] != f32_to_f16(x[i]);
+    INFO(t->isa);
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("elements: int8 rounding equals its formula on every ISA") {
   for_each_case([](const ElementKernels& t, uint64_t cols, Values kind, Random& random) {
     const uint64_t group_cols = random.below(2) == 0 ? cols : 1 + random.below(cols);
