@@ -10,6 +10,7 @@
 #include "runtime/model/block.h"
 #include "runtime/model/rope_table.h"
 #include "runtime/session/kv_cache.h"
+#include "runtime/session/sequence_state.h"
 #include "runtime/session/workspace.h"
 
 namespace tern {
@@ -53,6 +54,7 @@ struct Session::State {
   Status check(std::span<const StepToken> tokens) const;
   Status run(std::span<const StepToken> tokens, const ProgressCallback& progress);
   void run_piece(std::span<const StepToken> tokens, float* out);
+  SequenceStateKind state_kind() const { return {pool.layout(), model_fingerprint(*model), options.context}; }
   Status no_such(SequenceId id) const { return invalid_argument(fmt::format("there is no sequence {}", id)); }
 
   std::shared_ptr<const Model> model;
@@ -121,6 +123,32 @@ Status Session::remove(SequenceId sequence) {
 uint32_t Session::length(SequenceId sequence) const {
   const auto at = state_->sequences.find(sequence);
   return at != state_->sequences.end() ? at->second.length() : 0;
+}
+
+bool Session::contains(SequenceId sequence) const { return state_->sequences.contains(sequence); }
+
+Result<uint64_t> Session::saved_bytes(SequenceId sequence) const {
+  if (!contains(sequence)) return state_->no_such(sequence);
+  return sequence_state_bytes(state_->pool.layout(), length(sequence));
+}
+
+Status Session::save(SequenceId sequence, std::span<std::byte> out) const {
+  TERN_ASSIGN(const uint64_t bytes, saved_bytes(sequence));
+  if (out.size() != bytes) {
+    return invalid_argument(fmt::format("sequence {} takes {} bytes, the buffer has {}", sequence, bytes, out.size()));
+  }
+  return catching("the fingerprint of the model", [&]() -> Status {
+    write_sequence_state(state_->state_kind(), state_->sequences.at(sequence), out);
+    return {};
+  });
+}
+
+Result<SequenceId> Session::restore(std::span<const std::byte> bytes) {
+  return catching("a restored sequence", [&]() -> Result<SequenceId> {
+    TERN_ASSIGN(SequenceCache cache, read_sequence_state(state_->state_kind(), state_->pool, bytes));
+    state_->sequences.emplace(state_->next_id, std::move(cache));
+    return state_->next_id++;
+  });
 }
 
 Status Session::State::check(std::span<const StepToken> tokens) const {

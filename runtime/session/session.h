@@ -41,8 +41,15 @@ class Session {
   Status truncate(SequenceId sequence, uint32_t length);    // keeps the first `length` positions
   Status remove(SequenceId sequence);
   uint32_t length(SequenceId sequence) const;               // 0 for an unknown id
+  bool contains(SequenceId sequence) const;
   uint32_t context() const;
   uint64_t cache_bytes() const;                             // memory held by the KV cache now
+
+  // A sequence as bytes (runtime/session/sequence_state.h), and back as a new sequence of any session of the
+  // same model and cache types. save: `out` has saved_bytes(sequence) bytes. restore checks everything it reads.
+  Result<uint64_t> saved_bytes(SequenceId sequence) const;
+  Status save(SequenceId sequence, std::span<std::byte> out) const;
+  Result<SequenceId> restore(std::span<const std::byte> bytes);
 
   // Appends tokens to their sequences, in order; several sequences may be interleaved. Positions
   // follow from each sequence's length. On an error (unknown sequence, token outside the vocabulary,
