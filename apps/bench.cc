@@ -36,9 +36,9 @@ struct Row {
   uint64_t file_bytes = 0, weights = 0;
   unsigned threads = 0;
   uint32_t tokens = 0;
-  std::vector<double> rates;    // tokens per second
-  double weight_rate = 0;       // bytes of weights per second: once per step of at most -ub tokens
-  double read_bandwidth = 0;    // bytes per second
+  std::vector<double> rates;  // tokens per second
+  double weight_rate = 0;     // bytes of weights per second: once per step of at most -ub tokens
+  double read_bandwidth = 0;  // bytes per second
 };
 
 double mean(const std::vector<double>& values) {
@@ -120,7 +120,8 @@ Result<std::vector<Row>> measure_all(const BenchFlags& flags) {
     options.context = longest;
     TERN_ASSIGN(const auto model, load_model(options));
     TERN_ASSIGN(const auto session, make_session(model, options));
-    if (!bandwidth.contains(session->threads())) bandwidth[session->threads()] = measure_read_bandwidth(session->threads());
+    if (!bandwidth.contains(session->threads()))
+      bandwidth[session->threads()] = measure_read_bandwidth(session->threads());
     for (const bool generate : {false, true}) {
       for (const uint32_t tokens : generate ? flags.predictions : flags.prompts) {
         if (tokens == 0) continue;
@@ -134,15 +135,24 @@ Result<std::vector<Row>> measure_all(const BenchFlags& flags) {
 }
 
 Table table_of(const std::vector<Row>& rows) {
-  Table table{{{"model"}, {"size", true}, {"params", true}, {"isa"}, {"kv"}, {"threads", true}, {"test", true},
-               {"t/s", true}, {"weights GB/s", true}, {"read GB/s", true}}, {}};
+  Table table{{{"model"},
+               {"size", true},
+               {"params", true},
+               {"isa"},
+               {"kv"},
+               {"threads", true},
+               {"test", true},
+               {"t/s", true},
+               {"weights GB/s", true},
+               {"read GB/s", true}},
+              {}};
   for (const Row& row : rows) {
     const auto& o = row.options;
-    table.rows.push_back({std::filesystem::path(o.path).stem().string(), human_bytes(row.file_bytes),
-                          human_count(row.weights), o.family.empty() ? o.isa : o.isa + " " + o.family,
-                          o.key_type + "/" + o.value_type, std::to_string(row.threads), row.test,
-                          fmt::format("{:.2f} ± {:.2f}", mean(row.rates), deviation(row.rates)),
-                          fmt::format("{:.2f}", row.weight_rate / 1e9), fmt::format("{:.2f}", row.read_bandwidth / 1e9)});
+    table.rows.push_back(
+        {std::filesystem::path(o.path).stem().string(), human_bytes(row.file_bytes), human_count(row.weights),
+         o.family.empty() ? o.isa : o.isa + " " + o.family, o.key_type + "/" + o.value_type,
+         std::to_string(row.threads), row.test, fmt::format("{:.2f} ± {:.2f}", mean(row.rates), deviation(row.rates)),
+         fmt::format("{:.2f}", row.weight_rate / 1e9), fmt::format("{:.2f}", row.read_bandwidth / 1e9)});
   }
   return table;
 }
@@ -156,13 +166,25 @@ Json json_of(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     const auto& o = row.options;
     const bool prompt = row.test.starts_with("pp");
-    list.push_back({{"version", TERN_VERSION}, {"cpu_info", cpu}, {"model_filename", o.path},
-                    {"model_size", row.file_bytes}, {"model_n_params", row.weights}, {"isa", o.isa},
-                    {"family", o.family}, {"kernels", row.kernels}, {"activations", o.activations},
-                    {"type_k", o.key_type}, {"type_v", o.value_type}, {"n_ubatch", o.batch},
-                    {"n_threads", row.threads}, {"test", row.test}, {"n_prompt", prompt ? row.tokens : 0},
-                    {"n_gen", prompt ? 0 : row.tokens}, {"avg_ts", mean(row.rates)},
-                    {"stddev_ts", deviation(row.rates)}, {"samples_ts", row.rates},
+    list.push_back({{"version", TERN_VERSION},
+                    {"cpu_info", cpu},
+                    {"model_filename", o.path},
+                    {"model_size", row.file_bytes},
+                    {"model_n_params", row.weights},
+                    {"isa", o.isa},
+                    {"family", o.family},
+                    {"kernels", row.kernels},
+                    {"activations", o.activations},
+                    {"type_k", o.key_type},
+                    {"type_v", o.value_type},
+                    {"n_ubatch", o.batch},
+                    {"n_threads", row.threads},
+                    {"test", row.test},
+                    {"n_prompt", prompt ? row.tokens : 0},
+                    {"n_gen", prompt ? 0 : row.tokens},
+                    {"avg_ts", mean(row.rates)},
+                    {"stddev_ts", deviation(row.rates)},
+                    {"samples_ts", row.rates},
                     {"weights_bytes_per_second", row.weight_rate},
                     {"read_bytes_per_second", row.read_bandwidth}});
   }
@@ -187,9 +209,12 @@ Table csv_table_of(const std::vector<Row>& rows) {
 
 Status bench(const BenchFlags& flags) {
   TERN_ASSIGN(const auto rows, measure_all(flags));
-  if (flags.format == "json") fmt::print("{}\n", json_of(rows).dump(2, ' ', false, Json::error_handler_t::replace));
-  else if (flags.format == "csv") fmt::print("{}", csv_table_of(rows).csv());
-  else fmt::print("{}", table_of(rows).markdown());
+  if (flags.format == "json")
+    fmt::print("{}\n", json_of(rows).dump(2, ' ', false, Json::error_handler_t::replace));
+  else if (flags.format == "csv")
+    fmt::print("{}", csv_table_of(rows).csv());
+  else
+    fmt::print("{}", table_of(rows).markdown());
   return {};
 }
 
@@ -197,18 +222,38 @@ Status bench(const BenchFlags& flags) {
 
 void add_bench(CLI::App& root, Action& chosen) {
   const auto o = std::make_shared<BenchFlags>();
-  CLI::App* verb = root.add_subcommand("bench", "measure prompt reading (pp) and generation (tg); comma lists multiply");
+  CLI::App* verb =
+      root.add_subcommand("bench", "measure prompt reading (pp) and generation (tg); comma lists multiply");
   const auto cache_type = CLI::IsMember({"f16", "f32"});
   verb->add_option("-m,--model", o->models, "model files (.tern)")->required()->delimiter(',');
-  verb->add_option("-p,--n-prompt", o->prompts, "tokens of the prompts; 0: none")->delimiter(',')->capture_default_str();
+  verb->add_option("-p,--n-prompt", o->prompts, "tokens of the prompts; 0: none")
+      ->delimiter(',')
+      ->capture_default_str();
   verb->add_option("-n,--n-gen", o->predictions, "tokens to make; 0: none")->delimiter(',')->capture_default_str();
-  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core")->delimiter(',')->check(CLI::Range(0u, 4096u))->capture_default_str();
-  verb->add_option("-r,--repetitions", o->repetitions, "runs of each test")->check(CLI::Range(1u, 1000u))->capture_default_str();
-  verb->add_option("-o,--output", o->format, "md, csv or json")->check(CLI::IsMember({"md", "csv", "json"}))->capture_default_str();
-  verb->add_option("--cache-type-k", o->key_types, "-ctk: cached keys as f16 or f32")->delimiter(',')->check(cache_type)->capture_default_str();
-  verb->add_option("--cache-type-v", o->value_types, "-ctv: cached values as f16 or f32")->delimiter(',')->check(cache_type)->capture_default_str();
-  verb->add_option("--isa", o->isas, "highest instruction sets to use")->delimiter(',')->envname("TERN_ISA")->capture_default_str();
-  verb->add_option("--family", o->families, "only kernels of this family: reference, dot or multiplication_free")->delimiter(',');
+  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core")
+      ->delimiter(',')
+      ->check(CLI::Range(0u, 4096u))
+      ->capture_default_str();
+  verb->add_option("-r,--repetitions", o->repetitions, "runs of each test")
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
+  verb->add_option("-o,--output", o->format, "md, csv or json")
+      ->check(CLI::IsMember({"md", "csv", "json"}))
+      ->capture_default_str();
+  verb->add_option("--cache-type-k", o->key_types, "-ctk: cached keys as f16 or f32")
+      ->delimiter(',')
+      ->check(cache_type)
+      ->capture_default_str();
+  verb->add_option("--cache-type-v", o->value_types, "-ctv: cached values as f16 or f32")
+      ->delimiter(',')
+      ->check(cache_type)
+      ->capture_default_str();
+  verb->add_option("--isa", o->isas, "highest instruction sets to use")
+      ->delimiter(',')
+      ->envname("TERN_ISA")
+      ->capture_default_str();
+  verb->add_option("--family", o->families, "only kernels of this family: reference, dot or multiplication_free")
+      ->delimiter(',');
   add_arithmetic_flags(*verb, o->common);
   verb->callback([o, &chosen] { chosen = [o] { return bench(*o); }; });
 }

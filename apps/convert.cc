@@ -62,7 +62,8 @@ void show_folded(const std::vector<TensorReport>& tensors) {
     tensor.name = role_of(tensor.name);
     auto line = lines.begin();
     const auto alike = [&](const TensorReport& t) {
-      return t.name == tensor.name && t.encoding == tensor.encoding && t.exact == tensor.exact && t.rows == tensor.rows && t.cols == tensor.cols;
+      return t.name == tensor.name && t.encoding == tensor.encoding && t.exact == tensor.exact &&
+             t.rows == tensor.rows && t.cols == tensor.cols;
     };
     while (line != lines.end() && !alike(line->first)) ++line;
     if (line == lines.end()) {
@@ -80,12 +81,15 @@ void show_folded(const std::vector<TensorReport>& tensors) {
 }
 
 void show_report(const ConvertReport& report, const ConvertFlags& flags, double seconds) {
-  if (flags.quiet) show_folded(report.tensors);
-  else for (const TensorReport& tensor : report.tensors) show_tensor(tensor);
+  if (flags.quiet)
+    show_folded(report.tensors);
+  else
+    for (const TensorReport& tensor : report.tensors) show_tensor(tensor);
   size_t exact = 0;
   for (const TensorReport& tensor : report.tensors) exact += tensor.exact;
-  fmt::print("{}: {} ({} bytes), {:.3f} bits per weight in the blocks, {} of {} tensors exact, {:.1f} s\n", flags.output,
-             human_bytes(report.file_bytes), report.file_bytes, report.bits_per_weight, exact, report.tensors.size(), seconds);
+  fmt::print("{}: {} ({} bytes), {:.3f} bits per weight in the blocks, {} of {} tensors exact, {:.1f} s\n",
+             flags.output, human_bytes(report.file_bytes), report.file_bytes, report.bits_per_weight, exact,
+             report.tensors.size(), seconds);
 }
 
 Status run_convert(const ConvertFlags& flags) {
@@ -116,14 +120,17 @@ Status run_convert(const ConvertFlags& flags) {
 
 void add_convert(CLI::App& root, Action& chosen) {
   const auto o = std::make_shared<ConvertFlags>();
-  CLI::App* verb = root.add_subcommand("convert", "convert a checkpoint (Hugging Face folder or llama2.c .bin) to .tern");
+  CLI::App* verb =
+      root.add_subcommand("convert", "convert a checkpoint (Hugging Face folder or llama2.c .bin) to .tern");
   const auto choices = CLI::IsMember(choice_names());
   verb->add_option("SRC", o->source, "folder with config.json and *.safetensors, or a llama2.c .bin file")->required();
   verb->add_option("-o,--output", o->output, "file to write")->required();
   verb->add_option("--weights", o->weights, "encoding of the linear layers")->check(choices)->capture_default_str();
   verb->add_option("--head", o->head, "encoding of the head")->check(choices)->capture_default_str();
   verb->add_option("--embed", o->embed, "encoding of the embedding")->check(choices)->capture_default_str();
-  verb->add_option("--group", o->group, "columns per scale of int8 weights")->check(CLI::Range(1u, 1u << 20))->capture_default_str();
+  verb->add_option("--group", o->group, "columns per scale of int8 weights")
+      ->check(CLI::Range(1u, 1u << 20))
+      ->capture_default_str();
   verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
       ->check(CLI::IsMember({"auto", "f32"}))
       ->capture_default_str();

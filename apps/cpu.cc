@@ -9,12 +9,13 @@
 #include "apps/model_options.h"
 #include "apps/table.h"
 #include "base/cpu.h"
-#include "kernels/dispatch/dispatch.h"
+#include "runtime/model/model.h"  // brings the declarations of dispatch
 
 namespace tern::app {
 namespace {
 
-constexpr const char* kLevels[] = {"native", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "dotprod", "i8mm"};
+constexpr const char* kLevels[] = {"native",     "scalar", "avx2",    "avxvnni", "avx512",
+                                   "avx512vnni", "neon",   "dotprod", "i8mm"};
 
 std::vector<std::string> usable_levels(CpuFeatures features) {
   std::vector<std::string> levels;
@@ -35,8 +36,10 @@ Encoding encoding_of(const LinearKernelEntry& entry) {
 }
 
 std::string reason(const LinearKernelEntry& entry, CpuFeatures allowed, CpuFeatures present) {
-  if (const CpuFeatures missing = entry.needs & ~present) return fmt::format("this CPU lacks {}", describe_features(missing));
-  if (const CpuFeatures capped = entry.needs & ~allowed) return fmt::format("--isa excludes {}", describe_features(capped));
+  if (const CpuFeatures missing = entry.needs & ~present)
+    return fmt::format("this CPU lacks {}", describe_features(missing));
+  if (const CpuFeatures capped = entry.needs & ~allowed)
+    return fmt::format("--isa excludes {}", describe_features(capped));
   return "a better one comes first";
 }
 
@@ -51,8 +54,10 @@ void show_kernels(CpuFeatures allowed, CpuFeatures present) {
     const LinearKernelEntry* chosen = select_linear(encoding_of(first), first.input, allowed);
     for (const LinearKernelEntry& entry : linear_kernels()) {
       if (key_of(entry) != key_of(first)) continue;
-      if (&entry == chosen) fmt::print("  {:<44} in use\n", entry.name);
-      else fmt::print("  {:<44} not used: {}\n", entry.name, reason(entry, allowed, present));
+      if (&entry == chosen)
+        fmt::print("  {:<44} in use\n", entry.name);
+      else
+        fmt::print("  {:<44} not used: {}\n", entry.name, reason(entry, allowed, present));
     }
   }
   fmt::print("  {:<44} in use\n", fmt::format("elements ({})", select_elements(allowed).isa));
@@ -74,7 +79,9 @@ Status show_cpu(const std::string& isa) {
 void add_cpu(CLI::App& root, Action& chosen) {
   const auto isa = std::make_shared<std::string>("native");
   CLI::App* verb = root.add_subcommand("cpu", "show what this CPU can run and which kernels would be used");
-  verb->add_option("--isa", *isa, "as if this were the highest instruction set")->envname("TERN_ISA")->capture_default_str();
+  verb->add_option("--isa", *isa, "as if this were the highest instruction set")
+      ->envname("TERN_ISA")
+      ->capture_default_str();
   verb->callback([isa, &chosen] { chosen = [isa] { return show_cpu(*isa); }; });
 }
 

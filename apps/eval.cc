@@ -62,30 +62,49 @@ Result<Outcome> measure(const PerplexityFlags& flags) {
 }
 
 std::string protocol_of(const Outcome& o) {
-  return fmt::format("windows of {} positions that do not overlap, {}; every token with a predecessor in its window is scored",
-                     o.context, o.bos >= 0 ? fmt::format("each begun with token {}", o.bos) : "without a token to begin them");
+  return fmt::format(
+      "windows of {} positions that do not overlap, {}; every token with a predecessor in its window is scored",
+      o.context, o.bos >= 0 ? fmt::format("each begun with token {}", o.bos) : "without a token to begin them");
 }
 
 void show_table(const PerplexityFlags& flags, const Outcome& o) {
-  const Table table{{{"model"}, {"text"}, {"context", true}, {"act"}, {"kv"}, {"windows", true}, {"tokens scored", true},
-                     {"nll", true}, {"perplexity", true}},
-                    {{std::filesystem::path(flags.model.path).stem().string(),
-                      std::filesystem::path(flags.text).filename().string(), std::to_string(o.context), flags.model.activations,
-                      flags.model.key_type + "/" + flags.model.value_type, std::to_string(o.result.windows),
-                      std::to_string(o.result.tokens), fmt::format("{:.5f}", o.result.mean_nll),
-                      fmt::format("{:.4f} ± {:.4f}", o.result.perplexity, o.result.perplexity_error)}}};
+  const Table table{
+      {{"model"},
+       {"text"},
+       {"context", true},
+       {"act"},
+       {"kv"},
+       {"windows", true},
+       {"tokens scored", true},
+       {"nll", true},
+       {"perplexity", true}},
+      {{std::filesystem::path(flags.model.path).stem().string(), std::filesystem::path(flags.text).filename().string(),
+        std::to_string(o.context), flags.model.activations, flags.model.key_type + "/" + flags.model.value_type,
+        std::to_string(o.result.windows), std::to_string(o.result.tokens), fmt::format("{:.5f}", o.result.mean_nll),
+        fmt::format("{:.4f} ± {:.4f}", o.result.perplexity, o.result.perplexity_error)}}};
   fmt::print("{}", table.markdown());
   fmt::print("\nprotocol: {}\n{:.1f} tokens/s with {} thread{}\n", protocol_of(o),
              static_cast<double>(o.text_tokens) / o.seconds, o.threads, o.threads == 1 ? "" : "s");
 }
 
 nlohmann::ordered_json json_of(const PerplexityFlags& flags, const Outcome& o) {
-  return {{"model", flags.model.path}, {"text", flags.text}, {"context", o.context}, {"bos", o.bos},
-          {"activations", flags.model.activations}, {"type_k", flags.model.key_type}, {"type_v", flags.model.value_type},
-          {"text_tokens", o.text_tokens}, {"windows", o.result.windows}, {"tokens_scored", o.result.tokens},
-          {"mean_nll", o.result.mean_nll}, {"standard_error", o.result.standard_error},
-          {"perplexity", o.result.perplexity}, {"perplexity_error", o.result.perplexity_error},
-          {"protocol", protocol_of(o)}, {"threads", o.threads}, {"seconds", o.seconds}};
+  return {{"model", flags.model.path},
+          {"text", flags.text},
+          {"context", o.context},
+          {"bos", o.bos},
+          {"activations", flags.model.activations},
+          {"type_k", flags.model.key_type},
+          {"type_v", flags.model.value_type},
+          {"text_tokens", o.text_tokens},
+          {"windows", o.result.windows},
+          {"tokens_scored", o.result.tokens},
+          {"mean_nll", o.result.mean_nll},
+          {"standard_error", o.result.standard_error},
+          {"perplexity", o.result.perplexity},
+          {"perplexity_error", o.result.perplexity_error},
+          {"protocol", protocol_of(o)},
+          {"threads", o.threads},
+          {"seconds", o.seconds}};
 }
 
 void show_csv(const PerplexityFlags& flags, const Outcome& o) {
@@ -102,9 +121,12 @@ Status run_perplexity(const PerplexityFlags& flags) {
   const auto outcome = measure(flags);
   if (!outcome.ok()) return interrupted() ? stopped_by_user() : outcome.status();
   using Json = nlohmann::ordered_json;
-  if (flags.format == "json") fmt::print("{}\n", json_of(flags, *outcome).dump(2, ' ', false, Json::error_handler_t::replace));
-  else if (flags.format == "csv") show_csv(flags, *outcome);
-  else show_table(flags, *outcome);
+  if (flags.format == "json")
+    fmt::print("{}\n", json_of(flags, *outcome).dump(2, ' ', false, Json::error_handler_t::replace));
+  else if (flags.format == "csv")
+    show_csv(flags, *outcome);
+  else
+    show_table(flags, *outcome);
   return {};
 }
 
@@ -119,7 +141,9 @@ void add_eval(CLI::App& root, Action& chosen) {
   verb->add_option("-f,--file", o->text, "the text")->required();
   verb->add_option("--limit", o->limit, "tokens of the text to use; 0: all")->capture_default_str();
   verb->add_flag("--tokens", o->tokens, "the file holds token ids instead of text");
-  verb->add_option("-o,--output", o->format, "md, csv or json")->check(CLI::IsMember({"md", "csv", "json"}))->capture_default_str();
+  verb->add_option("-o,--output", o->format, "md, csv or json")
+      ->check(CLI::IsMember({"md", "csv", "json"}))
+      ->capture_default_str();
   verb->callback([o, &chosen] { chosen = [o] { return run_perplexity(*o); }; });
 }
 

@@ -15,19 +15,26 @@ double bits(uint64_t bytes, uint64_t weights) {
 
 const char* name_of(ScaleScope scope) {
   switch (scope) {
-    case ScaleScope::none: return "none";
-    case ScaleScope::tensor: return "tensor";
-    case ScaleScope::row: return "row";
-    case ScaleScope::group: return "group";
+    case ScaleScope::none:
+      return "none";
+    case ScaleScope::tensor:
+      return "tensor";
+    case ScaleScope::row:
+      return "row";
+    case ScaleScope::group:
+      return "group";
   }
   return "unknown";
 }
 
 const char* name_of(Tap tap) {
   switch (tap) {
-    case Tap::raw: return "raw";
-    case Tap::transformed: return "transformed";
-    case Tap::quantized: return "quantized";
+    case Tap::raw:
+      return "raw";
+    case Tap::transformed:
+      return "transformed";
+    case Tap::quantized:
+      return "quantized";
   }
   return "unknown";
 }
@@ -66,7 +73,9 @@ uint64_t weight_count(const ModelDescription& d) {
   return count;
 }
 
-double bits_of(const TensorRecord& tensor) { return bits(tensor.codes.bytes + tensor.scales.bytes, weight_count(tensor)); }
+double bits_of(const TensorRecord& tensor) {
+  return bits(tensor.codes.bytes + tensor.scales.bytes, weight_count(tensor));
+}
 
 double block_bits(const ModelDescription& d) {
   std::set<uint32_t> used;

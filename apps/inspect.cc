@@ -15,7 +15,8 @@ namespace tern::app {
 namespace {
 
 std::string shape_of(const TensorRecord& tensor) {
-  const std::string matrix = tensor.rows == 1 ? fmt::format("{}", tensor.cols) : fmt::format("{} x {}", tensor.rows, tensor.cols);
+  const std::string matrix =
+      tensor.rows == 1 ? fmt::format("{}", tensor.cols) : fmt::format("{} x {}", tensor.rows, tensor.cols);
   return tensor.experts == 1 ? matrix : fmt::format("{} experts of {}", tensor.experts, matrix);
 }
 
@@ -54,11 +55,13 @@ void show_tokenizer(const std::optional<TokenizerData>& tokenizer) {
   }
   const TokenizerData& t = *tokenizer;
   const auto word = [](bool on) { return on ? "yes" : "no"; };
-  fmt::print("\ntokenizer: SentencePiece BPE, {} pieces; bos {}, eos {}, unknown {}, pad {}, stops at {}\n", t.pieces.size(),
-             t.bos, t.eos, t.unknown, t.pad, fmt::join(t.stop_ids, ", "));
-  fmt::print("           add bos {}, add eos {}, dummy prefix {}, remove extra spaces {}, escape spaces {}, byte fallback {}\n",
-             word(t.add_bos), word(t.add_eos), word(t.add_dummy_prefix), word(t.remove_extra_whitespaces),
-             word(t.escape_whitespaces), word(t.byte_fallback));
+  fmt::print("\ntokenizer: SentencePiece BPE, {} pieces; bos {}, eos {}, unknown {}, pad {}, stops at {}\n",
+             t.pieces.size(), t.bos, t.eos, t.unknown, t.pad, fmt::join(t.stop_ids, ", "));
+  fmt::print(
+      "           add bos {}, add eos {}, dummy prefix {}, remove extra spaces {}, escape spaces {}, byte fallback "
+      "{}\n",
+      word(t.add_bos), word(t.add_eos), word(t.add_dummy_prefix), word(t.remove_extra_whitespaces),
+      word(t.escape_whitespaces), word(t.byte_fallback));
 }
 
 Status inspect(const std::string& path, bool json) {

@@ -11,26 +11,34 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json config_json(const ModelConfig& c) {
-  return {{"vocab_size", c.vocab_size},     {"hidden_size", c.hidden_size},
-          {"ffn_size", c.ffn_size},         {"layers", c.layers},
-          {"heads", c.heads},               {"kv_heads", c.kv_heads},
-          {"head_dim", c.head_dim},         {"context", c.context},
-          {"norm_eps", c.norm_eps},         {"final_norm_eps", c.final_norm_eps},
-          {"rope_base", c.rope_base},       {"rope_pairing", name_of(c.rope_pairing)},
+  return {{"vocab_size", c.vocab_size},
+          {"hidden_size", c.hidden_size},
+          {"ffn_size", c.ffn_size},
+          {"layers", c.layers},
+          {"heads", c.heads},
+          {"kv_heads", c.kv_heads},
+          {"head_dim", c.head_dim},
+          {"context", c.context},
+          {"norm_eps", c.norm_eps},
+          {"final_norm_eps", c.final_norm_eps},
+          {"rope_base", c.rope_base},
+          {"rope_pairing", name_of(c.rope_pairing)},
           {"activation", name_of(c.activation)}};
 }
 
 Json tensor_json(const TensorRecord& t) {
-  return {{"name", t.name},
-          {"source_name", t.source_name},
-          {"rows", t.rows},
-          {"cols", t.cols},
-          {"experts", t.experts},
-          {"encoding", describe(t.encoding)},
-          {"bits_per_weight", bits_of(t)},
-          {"bytes", t.codes.bytes + t.scales.bytes},
-          {"codes", {{"offset", t.codes.offset}, {"bytes", t.codes.bytes}, {"xxh3", fmt::format("{:016x}", t.codes.hash)}}},
-          {"scales", {{"offset", t.scales.offset}, {"bytes", t.scales.bytes}, {"xxh3", fmt::format("{:016x}", t.scales.hash)}}}};
+  return {
+      {"name", t.name},
+      {"source_name", t.source_name},
+      {"rows", t.rows},
+      {"cols", t.cols},
+      {"experts", t.experts},
+      {"encoding", describe(t.encoding)},
+      {"bits_per_weight", bits_of(t)},
+      {"bytes", t.codes.bytes + t.scales.bytes},
+      {"codes", {{"offset", t.codes.offset}, {"bytes", t.codes.bytes}, {"xxh3", fmt::format("{:016x}", t.codes.hash)}}},
+      {"scales",
+       {{"offset", t.scales.offset}, {"bytes", t.scales.bytes}, {"xxh3", fmt::format("{:016x}", t.scales.hash)}}}};
 }
 
 Json linear_json(const ModelDescription& d, const LinearRecord& l) {
@@ -57,7 +65,11 @@ Json linear_json(const ModelDescription& d, const LinearRecord& l) {
 Json input_json(const InputRecord& input) {
   Json ops = Json::array();
   for (const InputOp& op : input.ops) {
-    ops.push_back({{"kind", name_of(op.kind)}, {"bits", op.bits}, {"scope", name_of(op.scope)}, {"group", op.group}, {"block", op.block}});
+    ops.push_back({{"kind", name_of(op.kind)},
+                   {"bits", op.bits},
+                   {"scope", name_of(op.scope)},
+                   {"group", op.group},
+                   {"block", op.block}});
   }
   return {{"name", input.name}, {"cols", input.cols}, {"operations", ops}};
 }

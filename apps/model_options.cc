@@ -36,7 +36,8 @@ void add_arithmetic_flags(CLI::App& verb, ModelOptions& options) {
       ->capture_default_str();
   verb.add_flag("--check-tensors", options.check_tensors, "verify hashes and values of all tensors at load");
   verb.add_option_function<std::string>(
-      "--n-gpu-layers", [](const std::string&) { fmt::print(stderr, "tern: warning: -ngl is ignored, tern runs on the CPU\n"); },
+      "--n-gpu-layers",
+      [](const std::string&) { fmt::print(stderr, "tern: warning: -ngl is ignored, tern runs on the CPU\n"); },
       "-ngl: accepted and ignored");
 }
 

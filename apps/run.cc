@@ -63,9 +63,13 @@ class Output {
 };
 
 void show_summary(const Generation& g, const Model& model, unsigned threads, double load_seconds) {
-  const auto rate = [](uint64_t count, double seconds) { return seconds > 0 ? static_cast<double>(count) / seconds : 0; };
+  const auto rate = [](uint64_t count, double seconds) {
+    return seconds > 0 ? static_cast<double>(count) / seconds : 0;
+  };
   const double decode = rate(g.decoded_tokens, g.decode_seconds);
-  fmt::print(stderr, "load {:.1f} ms; prefill {} tokens, {:.1f} tokens/s; decode {} tokens, {:.1f} tokens/s, {:.2f} GB/s of weights; {} thread{}\n",
+  fmt::print(stderr,
+             "load {:.1f} ms; prefill {} tokens, {:.1f} tokens/s; decode {} tokens, {:.1f} tokens/s, {:.2f} GB/s of "
+             "weights; {} thread{}\n",
              load_seconds * 1e3, g.prompt_tokens, rate(g.prompt_tokens, g.prefill_seconds), g.decoded_tokens, decode,
              decode * static_cast<double>(model.bytes_per_token()) / 1e9, threads, threads == 1 ? "" : "s");
   fmt::print(stderr, "kernels: {}\n", join(model.kernels()));
@@ -112,14 +116,22 @@ Status run(const RunOptions& options) {
 }
 
 void add_sampling_flags(CLI::App& verb, RunOptions& o) {
-  const CLI::Validator finite([](std::string& text) {
-    return std::isfinite(std::strtod(text.c_str(), nullptr)) ? std::string() : "expected a finite number";
-  }, "");
+  const CLI::Validator finite(
+      [](std::string& text) {
+        return std::isfinite(std::strtod(text.c_str(), nullptr)) ? std::string() : "expected a finite number";
+      },
+      "");
   verb.add_option("-s,--seed", o.seed, "seed of the random numbers; -1: a random one, printed")->capture_default_str();
-  verb.add_option("--temp", o.sampler.temperature, "temperature; 0 or less: greedy")->check(finite)->capture_default_str();
+  verb.add_option("--temp", o.sampler.temperature, "temperature; 0 or less: greedy")
+      ->check(finite)
+      ->capture_default_str();
   verb.add_option("--top-k", o.sampler.top_k, "sample from the k best tokens; 0: all")->capture_default_str();
-  verb.add_option("--top-p", o.sampler.top_p, "sample from the best tokens that hold this probability; 1: all")->check(finite)->capture_default_str();
-  verb.add_option("--min-p", o.sampler.min_p, "drop tokens below this share of the best one's probability")->check(finite)->capture_default_str();
+  verb.add_option("--top-p", o.sampler.top_p, "sample from the best tokens that hold this probability; 1: all")
+      ->check(finite)
+      ->capture_default_str();
+  verb.add_option("--min-p", o.sampler.min_p, "drop tokens below this share of the best one's probability")
+      ->check(finite)
+      ->capture_default_str();
   verb.add_option("--repeat-penalty", o.sampler.repeat_penalty, "divide the logits of recent tokens; 1: off")
       ->check(finite & CLI::PositiveNumber)
       ->capture_default_str();
@@ -141,7 +153,9 @@ void add_run(CLI::App& root, Action& chosen) {
       ->capture_default_str();
   add_sampling_flags(*verb, *o);
   // One value each time, so that what follows is not swallowed.
-  verb->add_option("-r,--reverse-prompt", o->stops, "end the text before this string; may be repeated")->expected(1)->take_all();
+  verb->add_option("-r,--reverse-prompt", o->stops, "end the text before this string; may be repeated")
+      ->expected(1)
+      ->take_all();
   verb->add_flag("--tokens", o->tokens, "the prompt is token ids, and so is the output");
   verb->add_flag("--no-display-prompt", o->hide_prompt, "print only what is new");
   verb->add_flag("--logits-hash", o->hash_logits, "print a hash over the logits of every position");

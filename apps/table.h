@@ -14,9 +14,9 @@ struct Table {
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;  // one cell per column
 
-  std::string plain() const;     // columns padded, two spaces between, no frame
+  std::string plain() const;  // columns padded, two spaces between, no frame
   std::string markdown() const;
-  std::string csv() const;       // RFC 4180
+  std::string csv() const;  // RFC 4180
 };
 
 }  // namespace tern::app

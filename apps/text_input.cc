@@ -30,8 +30,9 @@ Result<std::vector<int32_t>> parse_ids(const std::string& text) {
 Result<std::unique_ptr<Tokenizer>> make_tokenizer(const Model& model) {
   const auto& stored = model.file().description().tokenizer;
   if (!stored) {
-    return not_found(fmt::format("{}: the file holds no tokenizer; give token ids with --tokens, or convert again with --tokenizer",
-                                 model.file().path()));
+    return not_found(
+        fmt::format("{}: the file holds no tokenizer; give token ids with --tokens, or convert again with --tokenizer",
+                    model.file().path()));
   }
   return Tokenizer::create(*stored);
 }

@@ -13,12 +13,12 @@
 namespace tern {
 
 struct SamplerOptions {
-  float temperature = 0.8f;     // <= 0: greedy (ties: the lowest id)
-  int32_t top_k = 40;           // <= 0: all
-  float top_p = 0.95f;          // >= 1: off
-  float min_p = 0.05f;          // <= 0: off
-  float repeat_penalty = 1.f;   // 1: off
-  int32_t repeat_last_n = 64;   // tokens that the penalty looks back on; -1: all
+  float temperature = 0.8f;    // <= 0: greedy (ties: the lowest id)
+  int32_t top_k = 40;          // <= 0: all
+  float top_p = 0.95f;         // >= 1: off
+  float min_p = 0.05f;         // <= 0: off
+  float repeat_penalty = 1.f;  // 1: off
+  int32_t repeat_last_n = 64;  // tokens that the penalty looks back on; -1: all
   uint64_t seed = 0;
 };
 

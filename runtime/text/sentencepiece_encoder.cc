@@ -16,7 +16,8 @@ class SentencePieceEncoder final : public PieceEncoder {
     data.add_dummy_prefix = data.remove_extra_whitespaces = data.escape_whitespaces = false;
     try {
       const auto status = processor_.LoadFromSerializedProto(serialize_sentencepiece_model(data));
-      if (!status.ok()) return corrupt(fmt::format("tokenizer: sentencepiece refuses the vocabulary: {}", status.ToString()));
+      if (!status.ok())
+        return corrupt(fmt::format("tokenizer: sentencepiece refuses the vocabulary: {}", status.ToString()));
     } catch (const std::exception& error) {
       return internal_error(fmt::format("tokenizer: sentencepiece failed: {}", error.what()));
     }

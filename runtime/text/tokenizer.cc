@@ -49,7 +49,8 @@ class PieceTokenizer final : public Tokenizer {
 
   Result<std::vector<int32_t>> encode(std::string_view text, bool add_bos) const override {
     if (text.size() > kMaxTextBytes) {
-      return invalid_argument(fmt::format("a text of {} bytes is too long to tokenize at once, at most {}", text.size(), kMaxTextBytes));
+      return invalid_argument(
+          fmt::format("a text of {} bytes is too long to tokenize at once, at most {}", text.size(), kMaxTextBytes));
     }
     std::vector<int32_t> ids;
     if (add_bos && data_.add_bos) ids.push_back(data_.bos);

@@ -24,8 +24,8 @@ class Tokenizer {
   // (U+FFFD in a vocabulary without byte_fallback, as sentencepiece does).
   virtual Result<std::vector<int32_t>> encode(std::string_view text, bool add_bos) const = 0;
   // The bytes a token adds to a text that already has `previous` as its last token (-1: it is the first).
-  // Control tokens and ids outside the vocabulary add nothing. The first piece, also after BOS, loses the leading space of
-  // add_dummy_prefix. May end inside a UTF-8 sequence: see Utf8Stream.
+  // Control tokens and ids outside the vocabulary add nothing. The first piece, also after BOS, loses the leading space
+  // of add_dummy_prefix. May end inside a UTF-8 sequence: see Utf8Stream.
   virtual std::string piece(int32_t token, int32_t previous) const = 0;
   std::string decode(std::span<const int32_t> tokens) const;
   const TokenizerData& data() const { return data_; }

@@ -6,7 +6,7 @@ namespace tern {
 namespace {
 
 struct Lead {
-  size_t length;                   // 0: not a lead byte
+  size_t length;                    // 0: not a lead byte
   uint8_t second_low, second_high;  // allowed range of the second byte; later ones are 80..BF
 };
 

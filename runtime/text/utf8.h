@@ -9,7 +9,8 @@ namespace tern {
 struct Utf8Step {
   enum class Kind { valid, invalid, unfinished };
   Kind kind;
-  size_t bytes;  // valid: the sequence; invalid: the maximal subpart to replace by one U+FFFD; unfinished: all that is left
+  size_t bytes;  // valid: the sequence; invalid: the maximal subpart to replace by one U+FFFD; unfinished: all that is
+                 // left
 };
 
 // Looks at the first sequence of a text. REQUIRES: text is not empty.

@@ -15,16 +15,20 @@
 namespace tern {
 namespace {
 
-Status piece_error(size_t id, const std::string& rule) { return corrupt(fmt::format("tokenizer: piece {}: {}", id, rule)); }
+Status piece_error(size_t id, const std::string& rule) {
+  return corrupt(fmt::format("tokenizer: piece {}: {}", id, rule));
+}
 
 Status check_piece(size_t id, const Piece& piece) {
   if (piece.text.empty()) return piece_error(id, "its text is empty");
   if (piece.text.size() > kMaxPieceBytes) {
-    return piece_error(id, fmt::format("its text has {} bytes, at most {} are supported", piece.text.size(), kMaxPieceBytes));
+    return piece_error(
+        id, fmt::format("its text has {} bytes, at most {} are supported", piece.text.size(), kMaxPieceBytes));
   }
   if (!is_valid_utf8(piece.text)) return piece_error(id, "its text is not valid UTF-8");
   if (piece.text.find('\0') != std::string::npos) return piece_error(id, "its text holds a NUL byte");
-  if (!std::isfinite(piece.score)) return piece_error(id, fmt::format("its score is {}, expected a finite number", piece.score));
+  if (!std::isfinite(piece.score))
+    return piece_error(id, fmt::format("its score is {}, expected a finite number", piece.score));
   // The library looks single characters up among control pieces too: text could then forge them.
   const size_t characters = static_cast<size_t>(
       std::count_if(piece.text.begin(), piece.text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -43,9 +47,11 @@ Status check_texts(const std::vector<Piece>& pieces) {
   for (size_t id = 0; id < pieces.size(); ++id) {
     TERN_TRY(check_piece(id, pieces[id]));
     const auto [first, fresh] = seen.emplace(pieces[id].text, id);
-    if (!fresh) return piece_error(id, fmt::format("its text '{}' is that of piece {} too", pieces[id].text, first->second));
+    if (!fresh)
+      return piece_error(id, fmt::format("its text '{}' is that of piece {} too", pieces[id].text, first->second));
     bytes += pieces[id].text.size();
-    if (bytes > kMaxVocabularyBytes) return corrupt(fmt::format("tokenizer: pieces hold more than {} bytes", kMaxVocabularyBytes));
+    if (bytes > kMaxVocabularyBytes)
+      return corrupt(fmt::format("tokenizer: pieces hold more than {} bytes", kMaxVocabularyBytes));
   }
   return {};
 }
@@ -78,8 +84,9 @@ Status check_nesting(const std::vector<Piece>& pieces) {
     while (!chain.empty() && !text.starts_with(chain.back())) chain.pop_back();
     chain.push_back(text);
     if (chain.size() > kMaxNestedUserPieces) {
-      return unsupported(fmt::format("tokenizer: more than {} user-defined pieces begin with one another, the last '{}'",
-                                     kMaxNestedUserPieces, text));
+      return unsupported(
+          fmt::format("tokenizer: more than {} user-defined pieces begin with one another, the last '{}'",
+                      kMaxNestedUserPieces, text));
     }
   }
   return {};
@@ -104,7 +111,8 @@ Status check_ids(const TokenizerData& data) {
   const std::pair<const char*, int32_t> ids[] = {
       {"bos", data.bos}, {"eos", data.eos}, {"unknown", data.unknown}, {"pad", data.pad}};
   for (const auto& [name, id] : ids) {
-    if (id < -1 || id >= count) return corrupt(fmt::format("tokenizer: {} is {}, expected -1 to {}", name, id, count - 1));
+    if (id < -1 || id >= count)
+      return corrupt(fmt::format("tokenizer: {} is {}, expected -1 to {}", name, id, count - 1));
   }
   for (const int32_t id : data.stop_ids) {
     if (id < 0 || id >= count) return corrupt(fmt::format("tokenizer: stop id {} is not in 0 to {}", id, count - 1));

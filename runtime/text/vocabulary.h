@@ -10,9 +10,9 @@
 namespace tern {
 
 inline constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581, a space inside pieces
-inline constexpr size_t kMaxPieceBytes = 4096;            // the library resegments unused pieces recursively
+inline constexpr size_t kMaxPieceBytes = 4096;                    // the library resegments unused pieces recursively
 inline constexpr size_t kMaxVocabularyBytes = 256u << 20;
-inline constexpr size_t kMaxNestedUserPieces = 64;        // prefixes of one another that the library can hold
+inline constexpr size_t kMaxNestedUserPieces = 64;  // prefixes of one another that the library can hold
 
 // Fails with corrupt, naming the piece and the rule. Covers everything that sentencepiece
 // would check, and what it would not: NUL bytes, nesting of user-defined pieces, lengths.

@@ -47,7 +47,9 @@ tern::TokenizerData read_vocabulary(Input& input) {
   data.byte_fallback = flags & 8, data.add_bos = flags & 16;
   data.unknown = 0, data.bos = 1, data.eos = 2, data.stop_ids = {2};
   if (flags & 32) data.pad = static_cast<int8_t>(input.byte());
-  data.pieces = {{"<unk>", 0, tern::PieceType::unknown}, {"<s>", 0, tern::PieceType::control}, {"</s>", 0, tern::PieceType::control}};
+  data.pieces = {{"<unk>", 0, tern::PieceType::unknown},
+                 {"<s>", 0, tern::PieceType::control},
+                 {"</s>", 0, tern::PieceType::control}};
   if (flags & 64) add_bytes(data);
   for (uint8_t count = input.byte(); count-- > 0 && !input.empty();) {
     tern::Piece piece;
@@ -79,7 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string text = input.bytes(4096);
   const auto ids = (*tokenizer)->encode(text, true);
   require(ids.ok(), "a text that cannot be encoded");
-  for (const int32_t id : *ids) require(id >= 0 && static_cast<size_t>(id) < data.pieces.size(), "an id outside the vocabulary");
+  for (const int32_t id : *ids)
+    require(id >= 0 && static_cast<size_t>(id) < data.pieces.size(), "an id outside the vocabulary");
   const std::string decoded = (*tokenizer)->decode(*ids);
   bool exact = data.byte_fallback && !data.remove_extra_whitespaces && text.find("\xE2\x96\x81") == std::string::npos;
   bool has_space = !data.escape_whitespaces;  // else a space is the bytes of U+2581, and comes back as those

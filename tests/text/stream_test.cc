@@ -65,10 +65,12 @@ TEST_CASE("Valid text passes through, cut at any two points") {
 TEST_CASE("Invalid bytes become U+FFFD, one per maximal subpart (Unicode 15, table 3-8)") {
   const std::string r = "\xEF\xBF\xBD";
   CHECK(all_at_once("a\x80z") == "a" + r + "z");
-  CHECK(all_at_once("\xC0\xAF") == r + r);                              // overlong
-  CHECK(all_at_once("\xED\xA0\x80") == r + r + r);                      // surrogate
-  CHECK(all_at_once("\xF4\x91\x92\x93\xFF" "A") == r + r + r + r + r + "A");  // above U+10FFFF
-  CHECK(all_at_once("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF" "A") == r + r + r + r + "A");
+  CHECK(all_at_once("\xC0\xAF") == r + r);          // overlong
+  CHECK(all_at_once("\xED\xA0\x80") == r + r + r);  // surrogate
+  CHECK(all_at_once("\xF4\x91\x92\x93\xFF"
+                    "A") == r + r + r + r + r + "A");  // above U+10FFFF
+  CHECK(all_at_once("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF"
+                    "A") == r + r + r + r + "A");
   CHECK(all_at_once("\xF0\x9F\x98") == r);  // unfinished at the end
   CHECK(all_at_once("") == "");
 }

@@ -134,7 +134,9 @@ TEST_CASE("Any bytes survive encode and decode") {
 TEST_CASE("Without byte_fallback what is not a piece is unknown") {
   const auto tokenizer = make(plain_vocabulary({kSpace, "a", kSpace + "a"}));
   CHECK(encode(*tokenizer, "a?!a") == std::vector<int32_t>{5, 0, 4});
-  CHECK(encode(*tokenizer, "a\xFF\xFE" "a") == std::vector<int32_t>{5, 0, 4});
+  CHECK(encode(*tokenizer,
+               "a\xFF\xFE"
+               "a") == std::vector<int32_t>{5, 0, 4});
   CHECK(tokenizer->decode(std::vector<int32_t>{5, 0, 4}) == "a \xE2\x81\x87 a");
 }
 
@@ -157,7 +159,8 @@ TEST_CASE("Normalization equals sentencepiece's for all flags on valid text") {
     sentencepiece::SentencePieceProcessor library;
     REQUIRE(library.LoadFromSerializedProto(serialize_sentencepiece_model(data)).ok());
     Random random(static_cast<uint64_t>(flags) + 1);
-    const std::vector<std::string> words = {" ", " ", "hello", "world", "\n", "\xC3\xA9", kSpace, "w", std::string(1, '\0')};
+    const std::vector<std::string> words = {
+        " ", " ", "hello", "world", "\n", "\xC3\xA9", kSpace, "w", std::string(1, '\0')};
     for (int round = 0; round < 300; ++round) {
       std::string text;
       for (uint64_t n = random.below(8); n-- > 0;) text += words[random.below(words.size())];
@@ -196,11 +199,12 @@ TEST_CASE("Long texts come back byte for byte") {
   for (const std::string model : {"data/tokenizers/llama2-tokenizer.model", "data/models/stories260K/tok512.model"}) {
     if (!have_shared(model)) continue;
     const auto tokenizer = make(load_with_library(shared_path(model)));
-    for (const std::string name : {"tinystories-valid-part1.txt", "tinyshakespeare.txt", "wikitext2-test.raw", "gsm8k-test-part1.jsonl"}) {
+    for (const std::string name :
+         {"tinystories-valid-part1.txt", "tinyshakespeare.txt", "wikitext2-test.raw", "gsm8k-test-part1.jsonl"}) {
       if (!have_shared("data/text/" + name)) continue;
       const std::string text = read(shared_path("data/text/" + name));
       INFO(model << " " << name);
-      CHECK(tokenizer->decode(encode(*tokenizer, text, true)) == text);
+      CHECK((tokenizer->decode(encode(*tokenizer, text, true)) == text));  // a failing == would print both
     }
   }
 }
