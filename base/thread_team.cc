@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -53,12 +54,14 @@ void ThreadTeam::wait() {
   b.phase.wait(phase, std::memory_order_acquire);
 }
 
-void ThreadTeam::run(const std::function<void(const Member&)>& body) {
-  if (threads_ == 1) {
+void ThreadTeam::run(const std::function<void(const Member&)>& body, unsigned members_wanted) {
+  const unsigned wanted = std::clamp(members_wanted, 1u, threads_);
+  if (wanted == 1) {
+    barrier_->members.store(1, std::memory_order_relaxed);
     body(Member(this, 0, 1));
     return;
   }
-#pragma omp parallel num_threads(threads_)
+#pragma omp parallel num_threads(wanted)
   {
     // OpenMP may grant fewer threads than asked; each member stores the same number before it can wait.
     const unsigned members = static_cast<unsigned>(omp_get_num_threads());

@@ -39,7 +39,8 @@ class ThreadTeam {
 
   // One parallel region: runs body on every member and returns when all have.
   // body must not throw, and every member must pass the same barriers.
-  void run(const std::function<void(const Member&)>& body);
+  // members: how many to use, at most size(); work too small to share is faster with fewer.
+  void run(const std::function<void(const Member&)>& body, unsigned members = ~0u);
 
  private:
   void wait();

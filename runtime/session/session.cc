@@ -48,6 +48,7 @@ struct Session::State {
       : model(std::move(m)),
         options(o),
         team(threads),
+        bytes_per_token(model->bytes_per_token()),
         pool({model->config().layers, model->config().kv_heads, model->config().head_dim, o.key_type, o.value_type}),
         workspace(model->parts(), threads) {}
 
@@ -55,11 +56,13 @@ struct Session::State {
   Status run(std::span<const StepToken> tokens, const ProgressCallback& progress);
   void run_piece(std::span<const StepToken> tokens, float* out);
   SequenceStateKind state_kind() const { return {pool.layout(), model_fingerprint(*model), options.context}; }
+  unsigned members_for(uint64_t count) const;  // threads that a piece of so many tokens is worth
   Status no_such(SequenceId id) const { return invalid_argument(fmt::format("there is no sequence {}", id)); }
 
   std::shared_ptr<const Model> model;
   SessionOptions options;
   ThreadTeam team;
+  uint64_t bytes_per_token;
   CachePool pool;
   Workspace workspace;
   std::map<SequenceId, SequenceCache> sequences;
@@ -169,6 +172,13 @@ Status Session::State::check(std::span<const StepToken> tokens) const {
   return {};
 }
 
+unsigned Session::State::members_for(uint64_t count) const {
+  constexpr uint64_t kStages = 11;  // barriers of a block (runtime/model/block.cc)
+  if (options.work_per_thread == 0) return team.size();
+  const uint64_t stage = count * bytes_per_token / (uint64_t{model->config().layers} * kStages);
+  return static_cast<unsigned>(std::clamp<uint64_t>(stage / options.work_per_thread, 1, team.size()));
+}
+
 // Tokens of one piece: their cache is reserved, then all run together.
 void Session::State::run_piece(std::span<const StepToken> tokens, float* out) {
   std::map<SequenceId, uint32_t> counts;
@@ -188,7 +198,7 @@ void Session::State::run_piece(std::span<const StepToken> tokens, float* out) {
   piece.logits = out;
   piece.cache = pool.layout();
   workspace.bind(tokens.size(), piece);
-  team.run([&](const ThreadTeam::Member& member) { forward(model->parts(), piece, member); });
+  team.run([&](const ThreadTeam::Member& member) { forward(model->parts(), piece, member); }, members_for(tokens.size()));
 }
 
 Status Session::State::run(std::span<const StepToken> tokens, const ProgressCallback& progress) {

@@ -18,6 +18,9 @@ struct SessionOptions {
   unsigned threads = 0;  // 0: physical cores
   FloatType key_type = FloatType::f16, value_type = FloatType::f16;  // f16 or f32
   uint32_t batch = 512;  // most tokens computed at once; longer steps are cut (-ub)
+  // Bytes of weights that each thread should find between two barriers: steps of less use fewer threads,
+  // which is faster for small models. 0: always all threads. Never changes the bits of the logits.
+  uint32_t work_per_thread = 64 * 1024;
 };
 
 using SequenceId = uint32_t;

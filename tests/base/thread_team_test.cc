@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <numeric>
@@ -97,6 +98,22 @@ TEST_CASE("fewer threads than asked for still meet at the barrier") {
   CHECK(bodies == met);
   CHECK(sizes == bodies * bodies);
   CHECK(bodies == 1);
+}
+
+TEST_CASE("a run uses no more members than it is asked to") {
+  ThreadTeam team(3);
+  for (unsigned asked : {1u, 2u, 3u, 7u, 0u}) {
+    std::atomic<unsigned> ran = 0, size = 0;
+    team.run(
+        [&](const ThreadTeam::Member& member) {
+          size = member.size();
+          ++ran;
+          member.barrier();
+        },
+        asked);
+    CHECK(ran == std::clamp(asked, 1u, 3u));
+    CHECK(size == ran);
+  }
 }
 
 TEST_CASE("shares cover the count exactly, in order, cut at units, and differ by one unit at most") {

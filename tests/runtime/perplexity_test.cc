@@ -20,6 +20,7 @@ std::unique_ptr<Session> session(const std::shared_ptr<const Model>& model) {
   SessionOptions o;
   o.key_type = o.value_type = FloatType::f32;
   o.threads = 2;
+  o.work_per_thread = 0;
   auto made = Session::create(model, o);
   REQUIRE(made.ok());
   return std::move(made).value();

@@ -80,6 +80,7 @@ std::vector<std::vector<float>> run(const std::shared_ptr<const Model>& model, c
   SessionOptions options;
   options.key_type = options.value_type = FloatType::f32;
   options.context = static_cast<uint32_t>(tokens.size());
+  options.work_per_thread = 0;
   auto session = Session::create(model, options);
   must(session.status());
   const SequenceId id = (*session)->add_sequence().value();

@@ -27,6 +27,7 @@ SessionOptions options(unsigned threads, uint32_t batch = 512, FloatType keys = 
                        FloatType values = FloatType::f16) {
   SessionOptions o;
   o.threads = threads, o.batch = batch, o.key_type = keys, o.value_type = values;
+  o.work_per_thread = 0;  // all threads, however small the model
   return o;
 }
 
