@@ -1,10 +1,8 @@
 // A thin C++20 wrapper of tern.h: owning handles, spans and strings, errors as values. Header-only; the contracts are
 // those of tern.h. Anything not wrapped here is reached through get().
-#ifndef TERN_TERN_HPP
-#define TERN_TERN_HPP
+#pragma once
 #include <tern/tern.h>
 
-#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,7 +38,6 @@ class [[nodiscard]] Result {
 using Done = Result<std::monostate>;  // of functions that have nothing to hand out
 
 namespace detail {
-
 struct Free {
   void operator()(tern_model* p) const { tern_model_free(p); }
   void operator()(tern_session* p) const { tern_session_free(p); }
@@ -85,7 +82,6 @@ Result<Wrapper> handle(Call call) {
   if (!made) return made.error();
   return Wrapper(*made);
 }
-
 }  // namespace detail
 
 class Model {
@@ -201,4 +197,3 @@ class Sampler {
 };
 
 }  // namespace tern::api
-#endif  // TERN_TERN_HPP
