@@ -23,6 +23,6 @@ foreach(library ${OpenMP_CXX_LIB_NAMES})
   list(APPEND tern_pc_libs -l${library})
 endforeach()
 list(JOIN tern_pc_libs " " tern_pc_libs)
-file(RELATIVE_PATH tern_pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)  # the tree may be moved
+file(RELATIVE_PATH tern_pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)  # "../../": the tree may be moved
 configure_file(cmake/tern.pc.in tern.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -172,7 +172,7 @@ TERN_API tern_status tern_sequence_length(const tern_session* session, uint32_t 
 /* A sequence's keys and values, to go on later without computing them again: in any session of the same model file,
  * activations and cache types, on any machine. Bytes that are read are checked in full: truncated, changed or foreign
  * ones are refused before anything is made of them. The check finds accidents; it is no proof of who wrote the bytes.
- * A file appears under its name only when it is complete. */
+ * A file appears under its name only when it is complete; one that is being restored must not change. */
 TERN_API tern_status tern_sequence_save(const tern_session* session, uint32_t sequence, void* bytes, size_t capacity,
                                         size_t* size, tern_error* error);
 TERN_API tern_status tern_sequence_restore(tern_session* session, const void* bytes, size_t size, uint32_t* sequence,
