@@ -1,11 +1,15 @@
-# The libraries that every room may name. In a cross build fmt and xxHash are compiled in from their
-# headers, so that boards need no arm64 copy of them.
+# The libraries that every room may name. Static builds compile fmt and xxHash in from their headers: there is no
+# static libfmt, and a cross build has no copy for its target.
+if(TERN_STATIC)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)  # the linker would take libgomp.so without a word and leave its calls null
+endif()
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(PkgConfig REQUIRED)
 find_package(nlohmann_json REQUIRED)
-if(CMAKE_CROSSCOMPILING)
+if(TERN_STATIC)
+  add_library(tern_fmt STATIC cmake/fmt_static.cc)
   add_library(fmt::fmt INTERFACE IMPORTED)
-  target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY=1)
+  target_link_libraries(fmt::fmt INTERFACE tern_fmt)
   add_library(PkgConfig::xxhash INTERFACE IMPORTED)
   target_compile_definitions(PkgConfig::xxhash INTERFACE XXH_INLINE_ALL=)
 else()
