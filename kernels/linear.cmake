@@ -2,7 +2,9 @@
 target_sources(tern_kernels PRIVATE
   dispatch/linear.cc
   linear/trit/trit_reference.cc linear/int8/int8_reference.cc linear/dense/dense_reference.cc)
-target_compile_options(tern_kernels PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+if(NOT TERN_SANITIZE)  # unrolled and instrumented, a file takes minutes
+  target_compile_options(tern_kernels PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+endif()
 
 # GCC reorders the inner loops so that accumulators and codes spill; these passes are the ones at fault.
 set(keep_order $<$<CXX_COMPILER_ID:GNU>:-fno-tree-ter> $<$<CXX_COMPILER_ID:GNU>:-fno-tree-reassoc>
