@@ -13,22 +13,25 @@ help() {
   cat <<EOF
 usage: run-avx512.sh [OPTION]... [--file HOST=GUEST]... -- BINARY [ARG...]
   --file HOST=GUEST  put the host file HOST into the guest at the path GUEST (repeatable)
+  --native-if-able   run BINARY as it is if this CPU has AVX-512; files are then where the host has them
   --timeout SECONDS  limit for the whole run (default 600)
   --cpu MODEL        Bochs CPU model (default corei7_icelake_u; see: bochs --help cpu)
   --kernel FILE      kernel image (default: Debian's, downloaded once)
   --packages         print the Debian packages needed
 The program runs in /tmp as root with stdin at /dev/null. Its stdout, stderr and exit status
-(128 + signal where a signal ended it) become those of this script; 125 means: could not run it.
+(128 + signal where a signal ended it) become those of this script; 125: something needed is missing; 124: no result.
 EOF
 }
 packages() { echo "bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio gcc libc6-dev"; }
 fail() { echo "run-avx512: $*" >&2; exit 125; }
+broke() { echo "run-avx512: $*" >&2; exit 124; }
 
-timeout=600 cpu=corei7_icelake_u kernel=${AVX512_KERNEL:-} files=()
+timeout=600 cpu=corei7_icelake_u kernel=${AVX512_KERNEL:-} native= files=()
 while [ $# -gt 0 ]; do
   case $1 in
     --packages | --help) "${1#--}"; exit 0 ;;
     --) shift; break ;;
+    --native-if-able) native=1; shift ;;
     --file) files+=("${2-}"); shift 2 || fail "$1 needs a value" ;;
     --timeout) timeout=${2-}; shift 2 || fail "$1 needs a value" ;;
     --cpu) cpu=${2-}; shift 2 || fail "$1 needs a value" ;;
@@ -38,6 +41,9 @@ while [ $# -gt 0 ]; do
 done
 [ $# -ge 1 ] || { help >&2; exit 125; }
 [ -f "$1" ] || fail "no such program: $1"
+if [ -n "$native" ]; then
+  grep -m 1 '^flags' /proc/cpuinfo | grep -w avx512f | grep -w avx512bw | grep -qw avx512_vnni && exec "$@"
+fi
 
 isolinux=/usr/lib/ISOLINUX/isolinux.bin
 ldlinux=/usr/lib/syslinux/modules/bios/ldlinux.c32
@@ -116,5 +122,5 @@ status=$(tr -d '\r' <"$work/console" | sed -n 's/^guest-exit-status \([0-9]*\)$/
 cat "$work/stdout"
 tr -d '\r' <"$work/console" | sed '/^guest-exit-status [0-9]*$/d' | sed -e '${/^$/d' -e '}' >&2
 [ -z "$status" ] || exit "$status"
-[ "$ended" -ne 124 ] && [ "$ended" -ne 137 ] || fail "no result after $timeout seconds"
-fail "the emulator ended early: $(grep -a -h '>>PANIC<<' "$work/screen" "$work/bochs.log" 2>/dev/null | tail -n 1)"
+[ "$ended" -ne 124 ] && [ "$ended" -ne 137 ] || broke "no result after $timeout seconds"
+broke "the emulator ended early: $(grep -a -h '>>PANIC<<' "$work/screen" "$work/bochs.log" 2>/dev/null | tail -n 1)"

@@ -1,10 +1,11 @@
 tern_test(linear_kernels
   SOURCES linear_test.cc linear_dispatch_test.cc linear_case.cc
-  LINK tern_kernels tern_encoding tern_base)
+  LINK tern_kernels tern_encoding tern_base
+  SHORT "~every kernel gives the bits of the scalar reference")
 
 # The multiplication-free kernels are so in machine code.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND AND CMAKE_OBJDUMP AND CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT TERN_SANITIZE)
-  add_test(NAME no_multiply COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/no_multiply.py
+  add_test(NAME no_multiply COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/no_multiply.py
     ${CMAKE_OBJDUMP} $<TARGET_FILE:test_linear_kernels>)
 endif()
