@@ -8,5 +8,5 @@ cmake --preset demo >/dev/null
 cmake --build --preset demo --target tern
 
 tern=build/demo/apps/tern
-"$tern" convert demo -o build/demo.tern --force
+"$tern" convert demo -o build/demo.tern --force --quiet
 "$tern" run -m build/demo.tern -p "Once upon a time" -n 200 --temp 0.7 --seed 7
