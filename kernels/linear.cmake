@@ -2,7 +2,11 @@
 target_sources(tern_kernels PRIVATE
   dispatch/linear.cc
   linear/trit/trit_reference.cc linear/int8/int8_reference.cc linear/dense/dense_reference.cc)
-if(NOT TERN_SANITIZE)  # unrolled and instrumented, a file takes minutes
+if(TERN_SANITIZE)  # unrolled and instrumented in full, a file takes minutes
+  set(unrolled -O1 -fno-sanitize=undefined)
+  target_compile_options(tern_kernels PRIVATE -O1)
+else()
+  set(unrolled)
   target_compile_options(tern_kernels PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
 endif()
 
@@ -15,14 +19,15 @@ function(tern_linear_isa flags isa)
   foreach(encoding ${ARGN})
     set(file linear/${encoding}/${encoding}_${isa}.cc)
     target_sources(tern_kernels PRIVATE ${file})
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${keep_order};${flags}")
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${keep_order};${unrolled};${flags}")
   endforeach()
 endfunction()
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(avx2 -mavx2 -mfma -mf16c -mbmi2)
   # GCC 12 calls the undefined operands of its own avx512fintrin.h uninitialized (bug 105593).
-  set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized)
+  set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   tern_linear_isa("${avx2}" avx2 trit int8 dense)
   tern_linear_isa("${avx512}" avx512 trit int8 dense)
   tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int8)

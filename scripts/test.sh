@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs, builds and tests: for Arm under qemu, for AVX-512 under Bochs, for this machine. Arguments name other
-# presets instead: scripts/test.sh asan-ubsan
+# Installs, builds and tests: for threads and memory under clang's sanitizers, for Arm under qemu, for AVX-512 under
+# Bochs, for this machine. Arguments name the presets to run instead: scripts/test.sh release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install-dependencies.sh --tests
 presets=("$@")
-[ ${#presets[@]} -gt 0 ] || presets=(aarch64 avx512 release)
+[ ${#presets[@]} -gt 0 ] || presets=(tsan asan-ubsan aarch64 avx512 release)
 quiet=()
 [ -t 1 ] || quiet=(-- --quiet)  # a log wants no line per file
 for preset in "${presets[@]}"; do

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <sstream>
+#include <stdexcept>
 
 namespace tern::test {
 
@@ -97,6 +98,17 @@ std::vector<float> as_floats(const PlainTensor& tensor) {
       std::memcpy(&value, &word, 4);
       values.push_back(value);
     }
+  }
+  return values;
+}
+
+std::vector<float> all_rows(const SourceMatrix& matrix) {
+  std::vector<float> values(matrix.rows * matrix.cols);
+  const uint64_t first = matrix.rows / 3;
+  const std::span<float> all(values);
+  for (const Status& status : {matrix.read_rows(0, first, all.first(first * matrix.cols)),
+                               matrix.read_rows(first, matrix.rows - first, all.subspan(first * matrix.cols))}) {
+    if (!status.ok()) throw std::runtime_error(status.message());
   }
   return values;
 }

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "formats/import/source_model.h"
+
 namespace tern::test {
 
 class TemporaryFolder {
@@ -40,6 +42,9 @@ using PlainTensors = std::map<std::string, PlainTensor>;
 PlainTensors decode_safetensors(const std::string& bytes);
 std::string encode_safetensors(const PlainTensors& tensors);
 std::vector<float> as_floats(const PlainTensor& tensor);  // F32, F16, BF16, I8, U8
+
+// All of a source matrix, read in two uneven parts as a converter streams them; throws when a read fails.
+std::vector<float> all_rows(const SourceMatrix& matrix);
 
 // A float as IEEE binary16, by arithmetic on exponents (not base/half).
 float half_by_definition(uint16_t bits);

@@ -28,15 +28,6 @@ CheckpointSpec small() {
   return s;
 }
 
-std::vector<float> all_rows(const SourceMatrix& m) {
-  std::vector<float> values(m.rows * m.cols);
-  // In two uneven parts, as a converter streams them.
-  const uint64_t first = m.rows / 3;
-  REQUIRE(m.read_rows(0, first, std::span(values).first(first * m.cols)).ok());
-  REQUIRE(m.read_rows(first, m.rows - first, std::span(values).subspan(first * m.cols)).ok());
-  return values;
-}
-
 // Byte [r, c] holds rows r, r + R, r + 2R, r + 3R in its bits from the lowest up.
 std::vector<float> unpack(const PlainTensor& packed, float scale) {
   const uint64_t quarter = packed.shape[0], cols = packed.shape[1];

@@ -26,12 +26,6 @@ SourceModel import_shared(const std::string& relative) {
   return std::move(model).value();
 }
 
-std::vector<float> all_rows(const SourceMatrix& m) {
-  std::vector<float> values(m.rows * m.cols);
-  REQUIRE(m.read_rows(0, m.rows, values).ok());
-  return values;
-}
-
 // Rows of a q or k projection, from interleaved pairs (2i, 2i + 1) to halves (i, i + d/2) within every head.
 std::vector<float> to_halves(const std::vector<float>& rows, uint64_t cols, uint64_t head) {
   std::vector<float> out(rows.size());

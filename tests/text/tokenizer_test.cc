@@ -13,6 +13,7 @@
 
 using namespace tern;
 using namespace tern::test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -121,7 +122,7 @@ TEST_CASE("Any bytes survive encode and decode") {
   for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);
   CHECK(tokenizer->decode(encode(*tokenizer, every_byte)) == every_byte);
   Random random(1);
-  const std::string alphabet("\0 hello world\xC3\xA9\xE2\x96\x81\xFF\xF0\n\t", 24);
+  const std::string alphabet = "\0 hello world\xC3\xA9\xE2\x96\x81\xFF\xF0\n\t"s;
   for (int round = 0; round < 500; ++round) {
     std::string text;
     for (uint64_t n = random.below(20); n-- > 0;) text += alphabet[random.below(alphabet.size())];
