@@ -169,14 +169,16 @@ struct Avx2 {
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4;
   static constexpr int kCodeTiles = 2;  // tiles of codes x f32: their blocks take registers too
 
- private:
-  static __m128i load16(const std::byte* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
-  static __m256 bf16_to_f32(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
+ protected:
   static __m256i broadcast4(const int8_t* a) {
     int32_t four;
     __builtin_memcpy(&four, a, 4);
     return _mm256_set1_epi32(four);
   }
+
+ private:
+  static __m128i load16(const std::byte* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+  static __m256 bf16_to_f32(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
   // Four rows of four bytes become four dwords, one per byte column, in each lane.
   static __m256i group_bytes(__m256i v) {
     const __m256i order =

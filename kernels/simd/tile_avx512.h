@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL) and VNNI: the 16 rows of a tile are one register. Internal linkage, as in tile_avx2.h.
+// AVX-512 (F, BW, DQ, VL): the 16 rows of a tile are one register. Internal linkage, as in tile_avx2.h.
 #pragma once
 
 #include <immintrin.h>
@@ -47,6 +47,20 @@ struct Avx512 {
     return _mm512_permutevar_ps(values, _mm512_srli_epi32(c, shift));
   }
 
+  using TritSums = __m512i;  // int16 pairs, two per row
+  using TritInput = __m512i;
+  static constexpr uint64_t kTritBlocks = 10;  // as in tile_avx2.h
+  static TritSums zero_trits() { return zero_ints(); }
+  template <int q>
+  static TritInput load_trit_input(const int8_t* a) {
+    return broadcast4(a + 4 * q);
+  }
+  template <int q>
+  static TritSums dot_trits(TritSums s, Codes c, TritInput a) {
+    return _mm512_add_epi16(s, _mm512_maddubs_epi16(c, a));
+  }
+  static Ints widen_trits(TritSums s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
+
   // --- trits by table: byte columns of four tiles, as in tile_avx2.h ---
   static constexpr int kTableTiles = 4;
   using Bytes = __m512i;
@@ -94,12 +108,32 @@ struct Avx512 {
   }
 
   // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
+  static constexpr int32_t kInt8Zero = 128;
+  struct Int8Codes {  // bytes 0, 2 and bytes 1, 3 of each row as int16
+    __m512i even, odd;
+  };
+  using Int8Input = Int8Codes;
+  using Int8Sums = Ints;
+  static Int8Codes split_int8(Codes c) {
+    return {_mm512_and_si512(c, _mm512_set1_epi16(255)), _mm512_srli_epi16(c, 8)};
+  }
+  static Int8Input load_int8_input(const int8_t* a) {
+    const __m512i v = broadcast4(a);
+    return {_mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8), _mm512_srai_epi16(v, 8)};
+  }
+  static Int8Sums zero_int8() { return zero_ints(); }
+  static Int8Sums dot_int8(Int8Sums s, const Int8Codes& c, const Int8Input& a) {
+    return add(add(s, _mm512_madd_epi16(c.even, a.even)), _mm512_madd_epi16(c.odd, a.odd));
+  }
+  static Ints widen_int8(Int8Sums s) { return s; }
   template <int column>
   static Floats int8_weights(Codes c) {
     const __m512i signed_codes = _mm512_xor_si512(c, _mm512_set1_epi8(-128));
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(signed_codes, 24 - 8 * column), 24));
   }
 
+  static constexpr int kTritTiles = 4, kTritBatchTiles = 2, kTritTokens = 4;
+  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 2, kInt8Tokens = 4;
   static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4, kCodeTiles = 8;
 
  protected:
@@ -108,6 +142,7 @@ struct Avx512 {
     __builtin_memcpy(&four, a, 4);
     return _mm512_set1_epi32(four);
   }
+  static Ints joined(__m512i low, __m512i high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 5)); }
 
  private:
   static __m256i load32(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -115,7 +150,6 @@ struct Avx512 {
     const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     return _mm512_shuffle_epi8(load_codes(block), order);
   }
-  static Ints joined(__m512i low, __m512i high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 5)); }
 };
 
 }  // namespace

@@ -1,5 +1,10 @@
+set(sources linear_test.cc linear_dispatch_test.cc linear_case.cc)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND sources avxvnni_test.cc avxvnni_by_definition.cc)
+  set_source_files_properties(avxvnni_by_definition.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2")
+endif()
 tern_test(linear_kernels
-  SOURCES linear_test.cc linear_dispatch_test.cc linear_case.cc
+  SOURCES ${sources}
   LINK tern_kernels tern_encoding tern_base
   SHORT "~every kernel gives the bits of the scalar reference")
 

@@ -31,10 +31,13 @@ Encoding encoding_of(const LinearKernelEntry& k) {
 CpuFeatures needs_of(const std::string& isa) {
   if (isa == "scalar") return 0;
   if (isa == "avx2") return cpu_avx2;
+  if (isa == "avxvnni") return cpu_avx2 | cpu_avx_vnni;
   if (isa == "avx512") return cpu_avx2 | cpu_avx512;
   if (isa == "avx512vnni") return cpu_avx2 | cpu_avx512 | cpu_avx512_vnni;
+  if (isa == "avx512vbmi") return cpu_avx2 | cpu_avx512 | cpu_avx512_vbmi;
   if (isa == "neon") return cpu_neon;
   if (isa == "dotprod") return cpu_neon | cpu_dotprod;
+  if (isa == "i8mm") return cpu_neon | cpu_dotprod | cpu_i8mm;
   FAIL("unknown ISA in a kernel name: " << isa);
   return 0;
 }

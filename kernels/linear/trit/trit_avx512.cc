@@ -1,10 +1,12 @@
 #include "kernels/linear/float_chain.h"
 #include "kernels/linear/instantiate.h"
+#include "kernels/linear/trit/trit_dot.h"
 #include "kernels/linear/trit/trit_tables.h"
 #include "kernels/simd/tile_avx512.h"
 
 namespace tern {
 
+TERN_DEFINE_LINEAR(linear_trit2_a8_dot_avx512, trit_dot<Avx512>)
 TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_avx512, trit_mulfree<Avx512>)
 TERN_DEFINE_LINEAR(linear_trit2_f32_dot_avx512, trit_chain<Avx512>)
 

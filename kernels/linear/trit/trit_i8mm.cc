@@ -1,0 +1,9 @@
+#include "kernels/linear/instantiate.h"
+#include "kernels/linear/pair_dot.h"
+#include "kernels/simd/tile_i8mm.h"
+
+namespace tern {
+
+TERN_DEFINE_LINEAR(linear_trit2_a8_dot_i8mm, trit_pairs<NeonI8mm>)
+
+}  // namespace tern
