@@ -29,7 +29,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   tern_linear_isa("${avx2}" avx2 trit int8 dense)
-  tern_linear_isa("${avx2};-mavxvnni" avxvnni trit)
+  tern_linear_isa("${avx2};-mavxvnni" avxvnni trit int8)
   tern_linear_isa("${avx512}" avx512 trit int8 dense)
   tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int8)
   tern_linear_isa("${avx512};-mavx512vbmi" avx512vbmi trit)
