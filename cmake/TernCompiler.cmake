@@ -11,6 +11,9 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 add_compile_options(-Wall -Wextra -ffp-contract=off -fno-fast-math)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)  # a joined source is no header
+endif()
 if(TERN_STATIC)
   string(APPEND CMAKE_EXE_LINKER_FLAGS " -static")
   include(CheckLinkerFlag)  # the linker warns of dlopen in libgomp.a, where offloading would need it
