@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "apps/command.h"
@@ -18,13 +19,15 @@ namespace {
 struct ConvertFlags {
   std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto";
   ImportOptions import;
-  uint32_t group = 64;
+  std::optional<uint32_t> group;
+  PtqtpOptions ptqtp;
   bool force = false, quiet = false;
 };
 
 constexpr std::pair<const char*, WeightChoice> kChoices[] = {
     {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit}, {"f32", WeightChoice::f32},
-    {"f16", WeightChoice::f16},        {"bf16", WeightChoice::bf16}, {"int8", WeightChoice::int8}};
+    {"f16", WeightChoice::f16},        {"bf16", WeightChoice::bf16}, {"int8", WeightChoice::int8},
+    {"ptqtp", WeightChoice::ptqtp}};
 
 // CLI11 has checked that the name is one of them.
 WeightChoice choice_of(const std::string& name) {
@@ -92,6 +95,22 @@ void show_report(const ConvertReport& report, const ConvertFlags& flags, double 
              report.tensors.size(), seconds);
 }
 
+Result<ConvertOptions> options_of(const ConvertFlags& flags) {
+  ConvertOptions options;
+  options.weights = choice_of(flags.weights);
+  options.head = choice_of(flags.head);
+  options.embed = choice_of(flags.embed);
+  options.int8_group = flags.group.value_or(options.int8_group);
+  options.ptqtp_group = flags.group.value_or(options.ptqtp_group);
+  options.f32_activations = flags.activations == "f32";
+  options.ptqtp = flags.ptqtp;
+  const bool planes = options.weights == WeightChoice::ptqtp || options.head == WeightChoice::ptqtp ||
+                      options.embed == WeightChoice::ptqtp;
+  if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
+    return invalid_argument("--planes and --tied belong to --weights ptqtp");
+  return options;
+}
+
 Status run_convert(const ConvertFlags& flags) {
   ignore_broken_pipe();
   const bool exists = std::filesystem::exists(std::filesystem::symlink_status(flags.output));
@@ -100,8 +119,7 @@ Status run_convert(const ConvertFlags& flags) {
   }
   const Timer timer;
   TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, flags.import));
-  const ConvertOptions options{choice_of(flags.weights), choice_of(flags.head), choice_of(flags.embed), flags.group,
-                               flags.activations == "f32"};
+  TERN_ASSIGN(const ConvertOptions options, options_of(flags));
   TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
   fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
   std::fflush(stdout);
@@ -128,9 +146,11 @@ void add_convert(CLI::App& root, Action& chosen) {
   verb->add_option("--weights", o->weights, "encoding of the linear layers")->check(choices)->capture_default_str();
   verb->add_option("--head", o->head, "encoding of the head")->check(choices)->capture_default_str();
   verb->add_option("--embed", o->embed, "encoding of the embedding")->check(choices)->capture_default_str();
-  verb->add_option("--group", o->group, "columns per scale of int8 weights")
-      ->check(CLI::Range(1u, 1u << 20))
+  verb->add_option("--group", o->group, "columns per scale (int8: 64, ptqtp: 128)")->check(CLI::Range(1u, 1u << 20));
+  verb->add_option("--planes", o->ptqtp.planes, "ptqtp: trit planes")
+      ->check(CLI::Range(1u, kMaxPtqtpPlanes))
       ->capture_default_str();
+  verb->add_flag("--tied", o->ptqtp.tied, "ptqtp: two planes with scales 3:1");
   verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
       ->check(CLI::IsMember({"auto", "f32"}))
       ->capture_default_str();

@@ -9,7 +9,7 @@ packages=(
   catch2 libbenchmark-dev
 )
 # What only the full test run needs: sanitizers with clang's OpenMP, Arm under qemu, AVX-512 under Bochs.
-test_packages=(clang libomp-dev llvm g++-aarch64-linux-gnu qemu-user-static
+test_packages=(python3-numpy clang libomp-dev llvm g++-aarch64-linux-gnu qemu-user-static
   bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio)
 
 [ "${1:-}" = --tests ] && packages+=("${test_packages[@]}")

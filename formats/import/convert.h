@@ -9,10 +9,11 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "formats/import/source_model.h"
+#include "formats/quantize/ptqtp.h"
 
 namespace tern {
 
-enum class WeightChoice { automatic, trit, f32, f16, bf16, int8 };
+enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, ptqtp };
 // automatic, for linears: ternary stays ternary (trit), llama2.c int8 stays int8, dense keeps its type.
 // automatic, for head and embedding: int8 if the linears are low-bit, else as the checkpoint.
 
@@ -22,6 +23,8 @@ struct ConvertOptions {
   WeightChoice embed = WeightChoice::automatic;  // tied models: head and embed must agree
   uint32_t int8_group = 64;                      // columns per scale of int8 weights
   bool f32_activations = false;                  // --act f32: store no activation rounding
+  PtqtpOptions ptqtp;                            // of matrices that become trit planes
+  uint32_t ptqtp_group = 128;                    // columns per scale of these
 };
 
 struct TensorReport {

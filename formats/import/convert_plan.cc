@@ -32,6 +32,14 @@ Encoding trit_encoding(ScaleScope scope) {
   return e;
 }
 
+Encoding planes_encoding(unsigned planes, uint32_t group) {
+  Encoding e = trit_encoding(ScaleScope::group);
+  e.planes = static_cast<uint8_t>(planes);
+  e.scale_type = FloatType::f16;
+  e.group = group;
+  return e;
+}
+
 Encoding int8_encoding(ScaleScope scope, uint32_t group, FloatType scale_type) {
   Encoding e;
   e.kind = EncodingKind::int_;
@@ -73,6 +81,13 @@ MatrixPlan as_int8(const SourceMatrix& m, uint32_t group) {
   return with_encoding(m, int8_encoding(ScaleScope::group, columns, FloatType::f16), false);
 }
 
+MatrixPlan as_planes(const SourceMatrix& m, const ConvertOptions& options) {
+  const auto columns = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
+  MatrixPlan plan = with_encoding(m, planes_encoding(options.ptqtp.planes, columns), false);
+  plan.ptqtp = options.ptqtp;
+  return plan;
+}
+
 // Ternary already, or rounded to it on request, or kept dense.
 Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit) {
   using Rule = TernaryMatrix::Rule;
@@ -82,19 +97,21 @@ Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit) {
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }
 
-Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, uint32_t int8_group) {
+Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const ConvertOptions& options) {
   using Kind = SourceForm::Kind;
   const bool automatic = choice == WeightChoice::automatic;
   if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
-  if (choice == WeightChoice::int8 || (automatic && m.form.kind == Kind::int8)) return as_int8(m, int8_group);
+  if (choice == WeightChoice::int8 || (automatic && m.form.kind == Kind::int8)) return as_int8(m, options.int8_group);
+  if (choice == WeightChoice::ptqtp) return as_planes(m, options);
   if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope), true);
   return plan_by_values(m, choice == WeightChoice::trit);
 }
 
 // Embedding and head: int8 beside low-bit linears, else as the checkpoint has them.
-Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit, uint32_t int8_group) {
-  if (choice != WeightChoice::automatic) return plan_linear(m, choice, int8_group);
-  if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int8(m, int8_group);
+Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit,
+                              const ConvertOptions& options) {
+  if (choice != WeightChoice::automatic) return plan_linear(m, choice, options);
+  if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int8(m, options.int8_group);
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }
 
@@ -117,7 +134,13 @@ class Planner {
 
  private:
   Status check_options() const {
-    if (options_.int8_group == 0) return invalid_argument("the int8 group size is 0, expected a positive count");
+    if (options_.int8_group == 0 || options_.ptqtp_group == 0)
+      return invalid_argument("the group size is 0, expected a positive count");
+    const PtqtpOptions& ptqtp = options_.ptqtp;
+    if (ptqtp.planes == 0 || ptqtp.planes > kMaxPtqtpPlanes)
+      return invalid_argument(fmt::format("{} trit planes, expected 1 to {}", ptqtp.planes, kMaxPtqtpPlanes));
+    if (ptqtp.tied && ptqtp.planes != 2)
+      return invalid_argument(fmt::format("tied scales need 2 trit planes, not {}", ptqtp.planes));
     const bool differ = options_.head != options_.embed && options_.head != WeightChoice::automatic &&
                         options_.embed != WeightChoice::automatic;
     if (source_.tied_head && differ) {
@@ -148,14 +171,14 @@ class Planner {
         continue;
       }
       TERN_TRY(report(m));
-      TERN_ASSIGN(plan_.matrices[i], plan_linear(m, options_.weights, options_.int8_group));
+      TERN_ASSIGN(plan_.matrices[i], plan_linear(m, options_.weights, options_));
       linears_low_bit |= low_bit(plan_.matrices[i].encoding);
     }
     for (size_t i = 0; i < source_.matrices.size(); ++i) {
       const SourceMatrix& m = *source_.matrices[i];
       if (!is_table(m.name)) continue;
       TERN_TRY(report(m));
-      TERN_ASSIGN(plan_.matrices[i], plan_table(m, table_choice(m.name), linears_low_bit, options_.int8_group));
+      TERN_ASSIGN(plan_.matrices[i], plan_table(m, table_choice(m.name), linears_low_bit, options_));
     }
     return {};
   }

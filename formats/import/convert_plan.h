@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/progress.h"
 #include "base/status.h"
 #include "formats/import/convert.h"
 #include "formats/import/source_model.h"
+#include "formats/quantize/ptqtp.h"
 
 namespace tern {
 
@@ -15,7 +17,8 @@ struct MatrixPlan {
   const SourceMatrix* source = nullptr;
   std::unique_ptr<SourceMatrix> ternary;  // the source read as trits; null when it is stored otherwise
   Encoding encoding;
-  bool keep_codes = false;  // codes and scales are taken over, not computed
+  bool keep_codes = false;            // codes and scales are taken over, not computed
+  std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest
 
   const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
 };

@@ -38,8 +38,9 @@ uint64_t MatrixPacker::working_bytes(uint64_t cols, unsigned threads) {
 }
 
 uint64_t MatrixPacker::scales_per_row() const {
-  if (plan_->encoding.scope == ScaleScope::group) return layout_.groups;
-  return plan_->encoding.scope == ScaleScope::row ? 1 : 0;
+  const uint64_t planes = plan_->encoding.planes;
+  if (plan_->encoding.scope == ScaleScope::group) return layout_.groups * planes;
+  return plan_->encoding.scope == ScaleScope::row ? planes : 0;
 }
 
 Status MatrixPacker::read_block(uint64_t begin, uint64_t count) {
@@ -47,18 +48,22 @@ Status MatrixPacker::read_block(uint64_t begin, uint64_t count) {
   values_.resize(size);
   TERN_TRY(plan_->source->read_rows(begin, count, values_));
   if (plan_->encoding.kind == EncodingKind::plain || plan_->encoding.kind == EncodingKind::dense) return {};
-  q_.resize(size);
+  q_.resize(size * plan_->encoding.planes);
   const bool whole = plan_->encoding.scope == ScaleScope::tensor;
   scale_values_.resize(whole ? 1 : count * scales_per_row());
+  if (plan_->ptqtp) {
+    fit_planes(count);
+    return {};
+  }
   if (!plan_->keep_codes) {
-    round_to_int8(begin, count);
+    round_to_int8(count);
     return {};
   }
   TERN_TRY(plan_->codes_source().read_codes(begin, count, q_));
   return plan_->codes_source().read_scales(begin, count, scale_values_);
 }
 
-void MatrixPacker::round_to_int8(uint64_t, uint64_t count) {
+void MatrixPacker::round_to_int8(uint64_t count) {
   const uint64_t cols = plan_->source->cols, groups = layout_.groups, width = layout_.group_cols;
 #pragma omp parallel for schedule(static)
   for (uint64_t row = 0; row < count; ++row) {
@@ -66,6 +71,20 @@ void MatrixPacker::round_to_int8(uint64_t, uint64_t count) {
       const uint64_t at = row * cols + g * width, size = std::min(width, cols - g * width);
       scale_values_[row * groups + g] = round_to_nearest_int8(
           std::span(values_).subspan(at, size), plan_->encoding.scale_type, std::span(q_).subspan(at, size));
+    }
+  }
+}
+
+void MatrixPacker::fit_planes(uint64_t count) {
+  const uint64_t cols = plan_->source->cols, width = layout_.group_cols, planes = plan_->encoding.planes;
+  std::vector<PtqtpFitter> fitters(static_cast<size_t>(omp_get_max_threads()), PtqtpFitter(*plan_->ptqtp, width));
+#pragma omp parallel for schedule(dynamic, 4)
+  for (uint64_t row = 0; row < count; ++row) {
+    PtqtpFitter& fitter = fitters[static_cast<size_t>(omp_get_thread_num())];
+    for (uint64_t g = 0; g < layout_.groups; ++g) {
+      const uint64_t at = row * cols + g * width, size = std::min(width, cols - g * width);
+      fitter.fit(std::span(values_).subspan(at, size), {}, q_.data() + at, count * cols,
+                 std::span(scale_values_).subspan((row * layout_.groups + g) * planes, planes));
     }
   }
 }
@@ -78,7 +97,9 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
     return;
   }
   if (plan_->encoding.kind == EncodingKind::trit) {
-    pack_trit2_tile(layout_, 1, rows, cols, q_.data() + first * cols, cols, 0, out);
+    const uint64_t planes = plan_->encoding.planes, plane_stride = q_.size() / planes;
+    pack_trit2_tile(layout_, static_cast<unsigned>(planes), rows, cols, q_.data() + first * cols, cols, plane_stride,
+                    out);
   } else {
     pack_int8_tile(layout_, rows, cols, q_.data() + first * cols, cols, out);
   }

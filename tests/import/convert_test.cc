@@ -211,6 +211,35 @@ TEST_CASE("convert: trits on request, by absmean", "[convert]") {
   }
 }
 
+TEST_CASE("convert: trit planes on request, by PTQTP", "[convert]") {
+  ConvertOptions options = with_weights(WeightChoice::ptqtp);
+  options.ptqtp_group = 32;
+  options.ptqtp.planes = 3;
+  const Converted c(small(Weights::dense), options);
+  c.check_report();
+  const TensorRecord& down = c.record("blocks.1.ffn.down");
+  CHECK(describe(down.encoding) == "trit 2-bit, 3 planes, f16 scale per 32");
+  CHECK(c.input("blocks.1.ffn.mid").ops.at(0).group == 32);
+  // 100 columns: three whole groups and one of four, each fitted by itself.
+  const auto w = c.original("blocks.1.ffn.down"), stored = c.stored("blocks.1.ffn.down");
+  PtqtpFitter fitter(options.ptqtp, 32);
+  for (uint64_t row = 0; row < down.rows; ++row) {
+    for (uint64_t begin = 0; begin < down.cols; begin += 32) {
+      const uint64_t at = row * down.cols + begin, size = std::min<uint64_t>(32, down.cols - begin);
+      std::vector<int8_t> trits(3 * size);
+      std::vector<float> scales(3);
+      fitter.fit(std::span(w).subspan(at, size), {}, trits.data(), size, scales);
+      for (uint64_t i = 0; i < size; ++i) {
+        float value = 0;
+        for (uint64_t p = 0; p < 3; ++p) value = std::fma(scales[p], trits[p * size + i], value);
+        REQUIRE(stored[at + i] == value);
+      }
+    }
+  }
+  options.ptqtp.tied = true;
+  CHECK_THAT(Converted(small(Weights::dense), options).error, Contains("tied scales need 2 trit planes"));
+}
+
 TEST_CASE("convert: --act f32 stores no rounding", "[convert]") {
   ConvertOptions options;
   options.f32_activations = true;
