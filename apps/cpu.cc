@@ -40,6 +40,7 @@ std::string reason(const LinearKernelEntry& entry, CpuFeatures allowed, CpuFeatu
     return fmt::format("this CPU lacks {}", describe_features(missing));
   if (const CpuFeatures capped = entry.needs & ~allowed)
     return fmt::format("--isa excludes {}", describe_features(capped));
+  if (!agrees_with_reference(entry)) return "failed its self-check";
   return "a better one comes first";
 }
 
@@ -51,7 +52,9 @@ void show_kernels(CpuFeatures allowed, CpuFeatures present) {
       return Key{e.encoding, e.bits, e.encoding == EncodingKind::dense ? e.value_type : FloatType::f32, e.input};
     };
     if (!seen.insert(key_of(first)).second) continue;
-    const LinearKernelEntry* chosen = select_linear(encoding_of(first), first.input, allowed);
+    const LinearKernelEntry* chosen =
+        select_linear(encoding_of(first), first.input, allowed, std::nullopt,
+                      [](const LinearKernelEntry& kernel) { return agrees_with_reference(kernel); });
     for (const LinearKernelEntry& entry : linear_kernels()) {
       if (key_of(entry) != key_of(first)) continue;
       if (&entry == chosen)
@@ -60,7 +63,15 @@ void show_kernels(CpuFeatures allowed, CpuFeatures present) {
         fmt::print("  {:<44} not used: {}\n", entry.name, reason(entry, allowed, present));
     }
   }
-  fmt::print("  {:<44} in use\n", fmt::format("elements ({})", select_elements(allowed).isa));
+  const auto show_elements = [](const ElementKernels& table, const char* verdict) {
+    fmt::print("  {:<44} {}\n", fmt::format("elements ({})", table.isa), verdict);
+  };
+  const ElementKernels& elements = select_elements(allowed, [&](const ElementKernels& table) {
+    const bool works = agrees_with_reference(table);
+    if (!works) show_elements(table, "not used: failed its self-check");
+    return works;
+  });
+  show_elements(elements, "in use");
 }
 
 Status show_cpu(const std::string& isa) {

@@ -67,7 +67,9 @@ Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options) {
   TERN_ASSIGN(load.family, parse_family(options.family));
   load.activations = options.activations == "f32" ? ActivationRounding::f32 : ActivationRounding::from_file;
   load.check_tensors = options.check_tensors;
-  return Model::load(options.path, load);
+  TERN_ASSIGN(auto model, Model::load(options.path, load));
+  for (const std::string& sentence : model->warnings()) fmt::print(stderr, "tern: warning: {}\n", sentence);
+  return model;
 }
 
 Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model, const ModelOptions& options) {

@@ -24,6 +24,7 @@ void add_model_flags(CLI::App& verb, ModelOptions& options);
 // Those whose values bench reads as lists are named apart.
 void add_arithmetic_flags(CLI::App& verb, ModelOptions& options);
 
+// Prints the model's warnings.
 Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options);
 Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model, const ModelOptions& options);
 

@@ -98,6 +98,18 @@ tern_status tern_model_get_info(const tern_model* model, tern_model_info* info, 
   });
 }
 
+tern_status tern_model_warnings(const tern_model* model, char* text, size_t capacity, size_t* size, tern_error* error) {
+  return guarded(error, [&]() -> Outcome {
+    TERN_TRY(not_null(size, "size"));
+    *size = 0;
+    TERN_TRY(not_null(model, "model"));
+    TERN_TRY(not_null(text, capacity, "text"));
+    std::string sentences;
+    for (const std::string& sentence : model->model->warnings()) sentences += sentence + "\n";
+    return tern::capi::fill_text(sentences, text, capacity, size);
+  });
+}
+
 tern_status tern_model_kernels(const tern_model* model, char* names, size_t capacity, size_t* size, tern_error* error) {
   return guarded(error, [&]() -> Outcome {
     TERN_TRY(not_null(size, "size"));

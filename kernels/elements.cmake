@@ -1,6 +1,6 @@
 # Element kernels: one body, one file per ISA with that ISA's flags. No errno: sqrt is one instruction, never a call.
 set(elements_flags -fno-math-errno)
-target_sources(tern_kernels PRIVATE dispatch/elements.cc dispatch/elements_scalar.cc)
+target_sources(tern_kernels PRIVATE dispatch/elements_scalar.cc)
 set_source_files_properties(dispatch/elements_scalar.cc PROPERTIES COMPILE_OPTIONS "${elements_flags}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND elements_flags -mavx2 -mfma -mf16c)

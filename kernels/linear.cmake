@@ -1,7 +1,9 @@
 # Linear kernels: per encoding one reference and one small file per ISA, compiled with that ISA's flags alone.
 target_sources(tern_kernels PRIVATE
-  dispatch/linear.cc
+  dispatch/lists.cc dispatch/select.cc
+  dispatch/self_check.cc dispatch/self_check_linear.cc dispatch/self_check_elements.cc
   linear/trit/trit_reference.cc linear/int8/int8_reference.cc linear/dense/dense_reference.cc)
+set_source_files_properties(dispatch/lists.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 if(TERN_SANITIZE)  # unrolled and instrumented in full, a file takes minutes
   set(unrolled -O1 -fno-sanitize=undefined)
   target_compile_options(tern_kernels PRIVATE -O1)

@@ -115,6 +115,12 @@ TERN_API tern_status tern_model_get_info(const tern_model* model, tern_model_inf
 TERN_API tern_status tern_model_kernels(const tern_model* model, char* names, size_t capacity, size_t* size,
                                         tern_error* error);
 
+/* What a user should know about the loaded model, a sentence a line; empty if all is well. Every kernel is compared
+ * with the scalar code when it is first used: one that gives wrong results on this CPU is passed over, and named here
+ * with the one that runs instead. */
+TERN_API tern_status tern_model_warnings(const tern_model* model, char* text, size_t capacity, size_t* size,
+                                         tern_error* error);
+
 /* ---- text ---- */
 
 /* Fail with TERN_NOT_FOUND if the file holds no tokenizer. tern_tokenize fails with TERN_UNSUPPORTED in a build without

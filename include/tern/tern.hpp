@@ -103,6 +103,9 @@ class Model {
   Result<std::string> kernels() const {
     return detail::many<std::string>(128, 1, [&](auto... out) { return tern_model_kernels(get(), out...); });
   }
+  Result<std::string> warnings() const {
+    return detail::many<std::string>(0, 1, [&](auto... out) { return tern_model_warnings(get(), out...); });
+  }
   Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_bos = true) const {
     const auto call = [&](auto... out) { return tern_tokenize(get(), text.data(), text.size(), add_bos, out...); };
     return detail::many<std::vector<int32_t>>(text.size() + 2, 0, call);

@@ -1,6 +1,7 @@
 // From CPU features and a weight's encoding to a kernel: a pure function over the kernel list.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,9 +27,11 @@ struct LinearKernelEntry {
 std::span<const LinearKernelEntry> linear_kernels();
 
 // The first kernel of the list that fits. `family`: only kernels of that family (the scalar reference
-// counts as any). Null if the encoding has no kernel at all.
+// counts as any). `works`: asked last, about a kernel that would be taken; false passes on to the next.
+// Null if the encoding has no kernel at all.
 const LinearKernelEntry* select_linear(const Encoding& encoding, LinearInput input, CpuFeatures features,
-                                       std::optional<KernelFamily> family = std::nullopt);
+                                       std::optional<KernelFamily> family = std::nullopt,
+                                       const std::function<bool(const LinearKernelEntry&)>& works = {});
 
 // Kernels that are not linear layers come as one table per ISA, all with the same bits.
 struct ElementKernels {
@@ -53,6 +56,14 @@ struct ElementKernels {
 };
 
 std::span<const ElementKernels> element_kernels();  // best first, scalar last
-const ElementKernels& select_elements(CpuFeatures features);
+// The scalar table is never asked about.
+const ElementKernels& select_elements(CpuFeatures features,
+                                      const std::function<bool(const ElementKernels&)>& works = {});
+
+// The self-check that loading a model passes as `works`: whether a kernel gives the bits of the scalar reference on
+// this CPU (self_check.h). Takes a fraction of a millisecond once per kernel and process; threads may ask at once.
+// REQUIRES an entry of the lists above that this CPU runs. Throws std::bad_alloc.
+bool agrees_with_reference(const LinearKernelEntry& kernel);
+bool agrees_with_reference(const ElementKernels& kernels);
 
 }  // namespace tern

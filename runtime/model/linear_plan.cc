@@ -151,7 +151,13 @@ Status LinearPlanner::plan(const std::string& name, InputPlan& input, LinearPlan
   TERN_ASSIGN(const bool rounded, wants_rounding(linear));
   TERN_ASSIGN(out.weight, bind(linear.terms.front().tensor));
   out.name = name;
-  out.kernel = select_linear(out.weight.encoding, rounded ? LinearInput::int8 : LinearInput::f32, features_, family_);
+  const auto works = [&](const LinearKernelEntry& kernel) {
+    if (agrees_with_reference(kernel)) return true;
+    out.passed_over.push_back(&kernel);
+    return false;
+  };
+  const LinearInput form = rounded ? LinearInput::int8 : LinearInput::f32;
+  out.kernel = select_linear(out.weight.encoding, form, features_, family_, works);
   if (out.kernel == nullptr) {
     return lacks(name, fmt::format("{} weights on {} activations: no such kernel", describe(out.weight.encoding),
                                    rounded ? "int8" : "f32"));

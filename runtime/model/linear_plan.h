@@ -30,6 +30,7 @@ struct InputPlan {
 struct LinearPlan {
   std::string name;
   const LinearKernelEntry* kernel = nullptr;
+  std::vector<const LinearKernelEntry*> passed_over;  // better ones that failed their self-check
   WeightView weight;
   std::vector<float> bias;  // rows values, or none
 };

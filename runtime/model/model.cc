@@ -40,7 +40,11 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
     return unsupported(
         fmt::format("{}: rope_base {}: this version runs bases from 1 on", parts->file->path(), c.rope_base));
   }
-  parts->elements = &select_elements(parts->features);
+  parts->elements = &select_elements(parts->features, [&](const ElementKernels& kernels) {
+    if (agrees_with_reference(kernels)) return true;
+    parts->elements_passed_over.push_back(&kernels);
+    return false;
+  });
   parts->rope_frequencies = rope_frequencies(c.rope_base, c.head_dim);
   const LinearPlanner planner(*parts->file, parts->features, options);
   parts->blocks.resize(c.layers);
@@ -80,6 +84,23 @@ std::vector<std::string> Model::kernels() const {
     if (std::find(names.begin(), names.end(), l.kernel->name) == names.end()) names.push_back(l.kernel->name);
   });
   return names;
+}
+
+std::vector<std::string> Model::warnings() const {
+  std::vector<std::string> sentences;
+  const auto add = [&](const std::string& failed, const std::string& used) {
+    std::string sentence = fmt::format("{} gives wrong results on this CPU; {} is used", failed, used);
+    if (std::find(sentences.begin(), sentences.end(), sentence) == sentences.end()) {
+      sentences.push_back(std::move(sentence));
+    }
+  };
+  parts_->for_each_linear([&](const LinearPlan& l) {
+    for (const LinearKernelEntry* kernel : l.passed_over) add(kernel->name, l.kernel->name);
+  });
+  for (const ElementKernels* table : parts_->elements_passed_over) {
+    add(fmt::format("elements ({})", table->isa), fmt::format("elements ({})", parts_->elements->isa));
+  }
+  return sentences;
 }
 
 uint64_t Model::bytes_per_token() const {

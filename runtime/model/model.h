@@ -32,7 +32,9 @@ class Model {
   const ModelConfig& config() const;
   CpuFeatures features() const;              // what dispatch was allowed to use
   std::vector<std::string> kernels() const;  // names of the linear kernels in use, without repeats
-  uint64_t bytes_per_token() const;          // weight bytes that one decoded token reads
+  // A sentence for each kernel that was passed over because it failed its self-check on this CPU.
+  std::vector<std::string> warnings() const;
+  uint64_t bytes_per_token() const;  // weight bytes that one decoded token reads
 
   struct Parts;  // plans and views, for the runtime itself (runtime/model/parts.h)
   const Parts& parts() const { return *parts_; }

@@ -21,6 +21,7 @@ struct Model::Parts {
   std::shared_ptr<const TernFile> file;
   CpuFeatures features = 0;
   const ElementKernels* elements = nullptr;
+  std::vector<const ElementKernels*> elements_passed_over;  // better ones that failed their self-check
   WeightView embedding;
   std::vector<Block> blocks;
   std::vector<float> output_norm;

@@ -33,6 +33,7 @@ static void refuse_null(void) {
   REFUSED(tern_model_load(NULL, NULL, NULL, &error));
   REFUSED(tern_model_get_info(NULL, NULL, &error));
   REFUSED(tern_model_kernels(NULL, NULL, 0, NULL, &error));
+  REFUSED(tern_model_warnings(NULL, NULL, 0, NULL, &error));
   REFUSED(tern_tokenize(NULL, NULL, 0, 0, NULL, 0, NULL, &error));
   REFUSED(tern_detokenize(NULL, NULL, 0, NULL, 0, NULL, &error));
   REFUSED(tern_piece(NULL, 0, -1, NULL, 0, NULL, &error));

@@ -185,6 +185,23 @@ TEST_CASE("kernel names fill a buffer or ask for one") {
         [&](tern_error* e) { return tern_model_kernels(nullptr, names.data(), 9, &size, e); });
 }
 
+TEST_CASE("a model without warnings has none") {
+  const ScratchDirectory scratch;
+  const ModelHandle model = load(write_model(scratch, "m.tern", smallest(), false));
+  char text[2] = {'#', '#'};
+  size_t size = 7;
+  works([&](tern_error* e) { return tern_model_warnings(model.get(), text, 1, &size, e); });
+  CHECK(size == 0);
+  CHECK(text[0] == '\0');
+  CHECK(text[1] == '#');
+  fails(TERN_INVALID_ARGUMENT, "size is NULL",
+        [&](tern_error* e) { return tern_model_warnings(model.get(), text, 1, nullptr, e); });
+  fails(TERN_INVALID_ARGUMENT, "text is NULL",
+        [&](tern_error* e) { return tern_model_warnings(model.get(), nullptr, 9, &size, e); });
+  fails(TERN_INVALID_ARGUMENT, "model is NULL",
+        [&](tern_error* e) { return tern_model_warnings(nullptr, text, 1, &size, e); });
+}
+
 TEST_CASE("whatever a body throws becomes a status") {
   using capi::guarded;
   using capi::Outcome;

@@ -1,5 +1,6 @@
 // Saved sequences: what comes back is what went in, and nothing else comes back at all.
 #include <cstring>
+#include <tuple>
 
 #include "formats/tern/hash.h"
 #include "tests/capi/fixture.h"
@@ -149,6 +150,60 @@ TEST_CASE("every header byte is checked on its own, not by its hash alone") {
       REQUIRE(error.message[0] != '\0');
     }
   }
+}
+
+TEST_CASE("every header field is refused at its ends and beside its value") {
+  // Offset, bytes, part of the refusal.
+  const std::tuple<size_t, size_t, const char*> fields[] = {
+      {8, 4, "version"},         {12, 4, "positions"}, {16, 8, "another model"},  {24, 4, "number of layers"},
+      {28, 4, "KV heads"},       {32, 4, "head"},      {36, 1, "key type"},       {37, 1, "value type"},
+      {38, 2, "reserved bytes"}, {40, 8, "bytes of payload"}};
+  const Smallest f;
+  const Bytes whole = save(f.session, f.id);
+  const uint64_t before = cache_bytes(f.session), zero = 0, one = 1;
+  for (const auto& [at, size, says] : fields) {
+    uint64_t right = 0;
+    std::memcpy(&right, whole.data() + at, size);
+    const uint64_t most = ~zero >> (64 - 8 * size);
+    for (const uint64_t value : {zero, one, right - 1, right + 1, 2 * right, most / 2, most / 2 + 1, most - 1, most}) {
+      if ((value & most) == right) continue;
+      Bytes broken = whole;
+      std::memcpy(broken.data() + at, &value, size);
+      rehash(broken);
+      INFO("field at " << at << ", value " << (value & most));
+      uint32_t id = 7;
+      tern_error error;
+      CHECK(try_restore(f.session, broken, &error, &id) != TERN_OK);
+      CHECK_THAT(std::string(error.message), Catch::Contains(says));
+    }
+  }
+  CHECK(cache_bytes(f.session) == before);
+}
+
+TEST_CASE("a state whose payload fits another shape is refused") {
+  const Smallest f;
+  const Bytes whole = save(f.session, f.id);
+  const auto changed = [&](size_t field, uint32_t value, uint64_t payload) {
+    Bytes bytes = whole;
+    bytes.resize(kHeader + payload);
+    std::memcpy(bytes.data() + field, &value, sizeof value);
+    std::memcpy(bytes.data() + 40, &payload, sizeof payload);
+    rehash(bytes);
+    return bytes;
+  };
+  const uint64_t payload = whole.size() - kHeader, position = payload / 3;
+  refused(f.session, changed(24, 2, 2 * payload), TERN_INVALID_ARGUMENT, "number of layers");
+  refused(f.session, changed(28, 2, 2 * payload), TERN_INVALID_ARGUMENT, "KV heads");
+  refused(f.session, changed(32, 8, 2 * payload), TERN_INVALID_ARGUMENT, "size of a head");
+
+  tern_session_options options = {};
+  options.struct_size = sizeof options, options.context = 40;
+  const SessionHandle small = session(f.model, &options);
+  refused(small, changed(12, 41, 41 * position), TERN_INVALID_ARGUMENT, "41 positions");
+  CHECK(cache_bytes(small) == 0);
+  uint32_t id = 0;
+  works([&](tern_error* e) { return try_restore(small, changed(12, 40, 40 * position), e, &id); });
+  CHECK(length(small, id) == 40);
 }
 
 TEST_CASE("lengths that overflow are refused") {

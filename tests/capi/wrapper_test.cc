@@ -11,6 +11,7 @@ TEST_CASE("the wrapper runs a model") {
   REQUIRE(model.ok());
   CHECK(model->info().vocab_size == 263);
   CHECK_THAT(*model->kernels(), Catch::Contains("linear_"));
+  CHECK(model->warnings()->empty());
   CHECK(*model->piece(261, 259) == "ab");
   const std::vector<int32_t> letters(100, 261);
   CHECK(model->detokenize(letters)->size() == 200);

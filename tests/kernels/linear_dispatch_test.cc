@@ -98,6 +98,18 @@ TEST_CASE("a family can be asked for") {
   CHECK(scalar->family == KernelFamily::reference);
 }
 
+TEST_CASE("every kernel that this CPU runs passes its self-check", "[short]") {
+  const CpuFeatures features = detect_cpu().features;
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    INFO(kernel.name);
+    if ((kernel.needs & ~features) == 0) CHECK(agrees_with_reference(kernel));
+  }
+  for (const ElementKernels& table : element_kernels()) {
+    INFO("elements " << table.isa);
+    if ((table.needs & ~features) == 0) CHECK(agrees_with_reference(table));
+  }
+}
+
 TEST_CASE("an encoding without kernels has none") {
   Encoding e;
   e.kind = EncodingKind::sign;

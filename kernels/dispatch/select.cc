@@ -1,16 +1,7 @@
 #include "kernels/dispatch/dispatch.h"
-#include "kernels/linear/kernels.h"
 
 namespace tern {
 namespace {
-
-constexpr LinearKernelEntry kKernels[] = {
-#define TERN_LINEAR(name, kind, bits, value, input, family, needs)                                      \
-  {#name, EncodingKind::kind, bits, FloatType::value, LinearInput::input, KernelFamily::family, needs, \
-   static_cast<LinearKernel>(name)},
-#include "kernels/linear/kernels.inc"
-#undef TERN_LINEAR
-};
 
 bool serves(const LinearKernelEntry& kernel, const Encoding& encoding, LinearInput input) {
   if (kernel.encoding != encoding.kind || kernel.input != input) return false;
@@ -20,16 +11,23 @@ bool serves(const LinearKernelEntry& kernel, const Encoding& encoding, LinearInp
 
 }  // namespace
 
-std::span<const LinearKernelEntry> linear_kernels() { return kKernels; }
-
 const LinearKernelEntry* select_linear(const Encoding& encoding, LinearInput input, CpuFeatures features,
-                                       std::optional<KernelFamily> family) {
-  for (const LinearKernelEntry& kernel : kKernels) {
+                                       std::optional<KernelFamily> family,
+                                       const std::function<bool(const LinearKernelEntry&)>& works) {
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
     if (!serves(kernel, encoding, input) || (kernel.needs & ~features) != 0) continue;
     if (family && kernel.family != *family && kernel.family != KernelFamily::reference) continue;
-    return &kernel;
+    if (!works || works(kernel)) return &kernel;
   }
   return nullptr;
+}
+
+const ElementKernels& select_elements(CpuFeatures features, const std::function<bool(const ElementKernels&)>& works) {
+  const std::span<const ElementKernels> tables = element_kernels();
+  for (const ElementKernels& table : tables.first(tables.size() - 1)) {
+    if ((table.needs & ~features) == 0 && (!works || works(table))) return table;
+  }
+  return tables.back();
 }
 
 }  // namespace tern

@@ -1,0 +1,146 @@
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "base/half.h"
+#include "kernels/attention/attention.h"
+#include "kernels/dispatch/self_check.h"
+
+namespace tern {
+namespace {
+
+using self_check::draw;
+using Floats = std::vector<float>;
+
+constexpr uint64_t kMargin = 16;                   // values behind an output that must stay as they were
+constexpr uint64_t kSizes[] = {5, 64, 87};         // a tail, whole registers, both
+constexpr uint64_t kHeadDim = 87, kHeadHalf = 43;  // 64 + 16 + 7; 32 + 11 pairs
+constexpr uint64_t kBlockCounts[] = {kCacheBlock, kCacheBlock, 7};
+
+Floats draw_many(Random& random, uint64_t n) {
+  Floats x(n);
+  for (float& v : x) v = draw(random);
+  return x;
+}
+
+// Gates at and beyond the ends of exp, and halves for rounding.
+Floats gates(Random& random, uint64_t n) {
+  constexpr float kSpecial[] = {0.f,   -0.f,   1e-45f, -1e-40f, 88.8f,  -88.8f, -87.4f,  87.4f,
+                                1e20f, -1e20f, 0.5f,   -0.5f,   104.5f, -104.f, 65504.f, 1e-20f};
+  Floats x = draw_many(random, n);
+  for (uint64_t i = 0; i < n; i += 3) x[i] = kSpecial[i / 3 % std::size(kSpecial)];
+  return x;
+}
+
+bool same_values(const float* a, const float* b, uint64_t n) {
+  for (uint64_t i = 0; i < n; ++i) {  // a NaN is one, whatever its payload
+    if (std::memcmp(a + i, b + i, sizeof(float)) != 0 && (a[i] == a[i] || b[i] == b[i])) return false;
+  }
+  return true;
+}
+
+struct Pair {
+  const ElementKernels& kernels;
+  const ElementKernels& reference;
+
+  // run(table, y) with y holding `start` and a margin, by both tables.
+  template <class Run>
+  bool agree(const Floats& start, Run run) const {
+    Floats y = start, expected = start;
+    y.resize(start.size() + kMargin, -12345.5f);
+    expected.resize(y.size(), -12345.5f);
+    run(kernels, y.data());
+    run(reference, expected.data());
+    return same_values(y.data(), expected.data(), y.size());
+  }
+};
+
+bool check_vectors(const Pair& pair, uint64_t n, Random& random) {
+  const Floats x = draw_many(random, n), w = draw_many(random, n), g = gates(random, n);
+  const auto rms = [&](const auto& t, float* y) { t.rms_norm(x.data(), w.data(), 1e-5f, n, y); };
+  const auto rms_in_place = [&](const auto& t, float* y) { t.rms_norm(y, nullptr, 0.f, n, y); };
+  const auto silu = [&](const auto& t, float* y) { t.silu_mul(g.data(), w.data(), n, y); };
+  const auto relu2 = [&](const auto& t, float* y) { t.relu2_mul(g.data(), w.data(), n, y); };
+  const auto add = [&](const auto& t, float* y) { t.add(w.data(), n, y); };
+  const auto to_f16 = [&](const auto& t, float* y) {
+    std::vector<uint16_t> halves(n + kMargin, 0x7bff);
+    t.to_f16(g.data(), n, halves.data());
+    for (uint64_t i = 0; i < n; ++i) y[i] = halves[i];
+  };
+  return pair.agree(x, rms) && pair.agree(x, rms_in_place) && pair.agree(x, silu) && pair.agree(x, relu2) &&
+         pair.agree(x, add) && pair.agree(x, to_f16);
+}
+
+// Codes, scales and sums side by side, as floats: all are exact.
+bool check_rounding(const Pair& pair, const Floats& x, uint64_t group_cols) {
+  const uint64_t n = x.size(), groups = (n + group_cols - 1) / group_cols, padded = (group_cols + 31) / 16 * 16;
+  return pair.agree(Floats(groups * (padded + 2)), [&](const ElementKernels& t, float* y) {
+    std::vector<int8_t> codes(groups * padded + kMargin, 99);
+    std::vector<int32_t> sums(groups);
+    t.quantize_int8(x.data(), n, groups, group_cols, padded, codes.data(), y, sums.data());
+    for (uint64_t g = 0; g < groups; ++g) y[groups + g] = static_cast<float>(sums[g]);
+    for (uint64_t i = 0; i < codes.size(); ++i) y[2 * groups + i] = codes[i];
+  });
+}
+
+bool check_rope(const Pair& pair, Random& random) {
+  const Floats x = draw_many(random, 2 * kHeadHalf), cos = draw_many(random, kHeadHalf),
+               sin = draw_many(random, kHeadHalf);
+  const auto halves = [&](const auto& t, float* y) { t.rope_halves(y, cos.data(), sin.data(), x.size()); };
+  const auto pairs = [&](const auto& t, float* y) { t.rope_interleaved(y, cos.data(), sin.data(), x.size()); };
+  return pair.agree(x, halves) && pair.agree(x, pairs);
+}
+
+// One array of cached keys or values as both of its types.
+struct Cached {
+  Floats wide;
+  std::vector<uint16_t> narrow;
+  Cached(Random& random, uint64_t n) : wide(draw_many(random, n)) {
+    for (const float v : wide) narrow.push_back(f32_to_f16(v));
+  }
+  const std::byte* at(FloatType type, uint64_t i) const {
+    return type == FloatType::f32 ? reinterpret_cast<const std::byte*>(wide.data() + i)
+                                  : reinterpret_cast<const std::byte*>(narrow.data() + i);
+  }
+};
+
+// Three blocks of positions, so that the running maximum moves; the state stands behind the accumulator.
+bool check_attention(const Pair& pair, Random& random) {
+  const Floats q = draw_many(random, kHeadDim);
+  const Cached keys(random, 3 * kCacheBlock * kHeadDim), values(random, 3 * kCacheBlock * kHeadDim);
+  for (const FloatType key_type : {FloatType::f32, FloatType::f16}) {
+    for (const FloatType value_type : {FloatType::f32, FloatType::f16}) {
+      const bool same = pair.agree(Floats(kHeadDim), [&](const ElementKernels& t, float* y) {
+        AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, y};
+        uint64_t at = 0;
+        for (const uint64_t count : kBlockCounts) {
+          t.attend_block(state, q.data(), keys.at(key_type, at), values.at(value_type, at), key_type, value_type,
+                         kHeadDim, count, 0.05f);
+          at += count * kHeadDim;
+        }
+        y[kHeadDim + kMargin - 2] = state.max, y[kHeadDim + kMargin - 1] = state.sum;
+      });
+      if (!same) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool same_bits(const ElementKernels& kernels, const ElementKernels& reference) {
+  const Pair pair{kernels, reference};
+  Random random(1);
+  for (const uint64_t n : kSizes) {
+    if (!check_vectors(pair, n, random)) return false;
+  }
+  Floats halves(87);  // with 127 as the largest of a group, codes are the values themselves: rounding to even shows
+  for (uint64_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<float>(static_cast<int>(i % 29) - 14) / 2;
+  halves[3] = 127, halves[40] = -127, halves[86] = 127;
+  Floats small = draw_many(random, 87);
+  for (uint64_t i = 32; i < 64; ++i) small[i] *= 0x1p-30f;  // below the least maximum
+  return check_rounding(pair, halves, 87) && check_rounding(pair, halves, 32) && check_rounding(pair, small, 87) &&
+         check_rounding(pair, small, 32) && check_rope(pair, random) && check_attention(pair, random);
+}
+
+}  // namespace tern

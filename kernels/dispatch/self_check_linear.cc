@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/checked.h"
+#include "formats/encoding/values.h"
+#include "kernels/dispatch/self_check.h"
+
+namespace tern {
+namespace {
+
+using self_check::draw;
+using self_check::Lines;
+
+struct Shape {
+  ScaleScope scope;
+  FloatType scale_type;
+  uint8_t planes;  // of trits
+  uint64_t rows, cols, tokens;
+  bool input_groups;  // activations are rounded in the weights' groups
+  uint64_t first_tile;
+  bool extreme;  // a row of the largest codes and one of the smallest, long runs of activations 127 and -127
+};
+
+constexpr uint32_t kGroup = 26;  // a multiple of no block
+// Tiles and tokens count 1 + 2 + 4 (+ 8), so that register blocks of every size come up.
+constexpr Shape kShapes[] = {
+    {ScaleScope::group, FloatType::f16, 2, 235, 57, 1, true, 0, false},
+    {ScaleScope::group, FloatType::bf16, 1, 41, 57, 15, false, 0, false},
+    {ScaleScope::row, FloatType::f32, 3, 57, 21, 5, false, 1, false},
+    {ScaleScope::tensor, FloatType::f32, 2, 2, 37, 1, false, 0, true},
+};
+
+// Columns after which narrow sums of extreme codes overflow, if they were not emptied: look-up tables fill the
+// scratch memory at 15360 columns of trits, their int16 sums at 4096.
+uint64_t many_columns(const LinearKernelEntry& kernel) {
+  if (kernel.input != LinearInput::int8) return 37;
+  return kernel.encoding == EncodingKind::trit ? 15381 : 1029;
+}
+
+class Layer {
+ public:
+  Layer(const LinearKernelEntry& kernel, const Shape& shape)
+      : shape_(shape), random_(shape.rows), encoding_(encoding_of(kernel)) {
+    const uint64_t cols = shape.extreme ? many_columns(kernel) : shape.cols;
+    layout_ = layout_of(encoding_, shape.rows, cols).value();
+    weight_ = {encoding_, layout_, shape.rows, cols, nullptr, nullptr};
+    input_.tokens = shape.tokens;
+    make_codes();
+    make_scales();
+    if (kernel.input == LinearInput::f32) make_floats();
+    if (kernel.input == LinearInput::int8) make_rounded();
+  }
+
+  std::vector<float> run(LinearKernel kernel, std::byte* scratch) const {
+    const uint64_t stride = shape_.rows + 3;
+    std::vector<float> y(shape_.tokens * stride, -12345.5f);
+    kernel(weight_, input_, {y.data(), stride}, {shape_.first_tile, layout_.tiles}, scratch);
+    return y;
+  }
+
+ private:
+  Encoding encoding_of(const LinearKernelEntry& kernel) const {
+    Encoding e;
+    e.kind = kernel.encoding, e.bits = kernel.bits, e.value_type = kernel.value_type;
+    if (e.kind == EncodingKind::dense) return e;
+    if (e.kind == EncodingKind::trit) e.planes = shape_.planes;
+    e.scope = shape_.scope, e.scale_type = shape_.scale_type;
+    e.group = e.scope == ScaleScope::group ? kGroup : 0;
+    return e;
+  }
+
+  // Codes of every value, in the padding too.
+  void make_codes() {
+    codes_ = Lines<std::byte>(layout_.code_bytes);
+    std::byte* to = codes_.data();
+    weight_.codes = to;
+    if (encoding_.kind == EncodingKind::dense) {
+      const uint64_t values = layout_.code_bytes / float_bytes(encoding_.value_type);
+      for (uint64_t i = 0; i < values; ++i) store_float(encoding_.value_type, to, i, draw(random_));
+      return;
+    }
+    for (uint64_t i = 0; i < layout_.code_bytes; i += 8) {
+      const uint64_t eight = random_.next();
+      std::memcpy(to + i, &eight, 8);
+    }
+    if (!shape_.extreme) return;
+    for (uint64_t i = 0; i < layout_.code_bytes; i += kBlockBytes) {  // four bytes of a block are one row's
+      std::memset(to + i, 0xff, 4);
+      std::memset(to + i + 4, 0, 4);
+    }
+  }
+
+  void make_scales() {
+    if (layout_.scale_bytes == 0) return;
+    scales_ = Lines<std::byte>(layout_.scale_bytes);
+    const uint64_t count = layout_.scale_bytes / float_bytes(encoding_.scale_type);
+    for (uint64_t i = 0; i < count; ++i) store_float(encoding_.scale_type, scales_.data(), i, draw_scale());
+    weight_.scales = scales_.data();
+  }
+
+  void make_floats() {
+    const uint64_t stride = align_up(std::max(layout_.padded_cols(), weight_.cols), kTileRows);
+    x_ = Lines<float>(shape_.tokens * stride);
+    for (uint64_t m = 0; m < shape_.tokens; ++m) {
+      float* x = x_.data() + m * stride;
+      for (uint64_t i = 0; i < stride; ++i) x[i] = i < weight_.cols ? draw(random_) : 0;
+    }
+    input_.x = x_.data();
+    input_.x_stride = stride;
+  }
+
+  void make_rounded() {
+    const uint64_t groups = shape_.input_groups ? layout_.groups : 1;
+    const uint64_t stride = align_up(layout_.padded_cols(), kBlockBytes);
+    a_ = Lines<int8_t>(shape_.tokens * stride);
+    a_scales_ = Lines<float>(shape_.tokens * groups);
+    sums_ = Lines<int32_t>(shape_.tokens * groups);
+    std::memset(a_.data(), 0, shape_.tokens * stride);
+    std::memset(sums_.data(), 0, shape_.tokens * groups * sizeof(int32_t));
+    for (uint64_t m = 0; m < shape_.tokens; ++m) {
+      for (uint64_t g = 0; g < layout_.groups; ++g) {
+        const uint64_t begin = g * layout_.group_cols, end = std::min(weight_.cols, begin + layout_.group_cols);
+        int8_t* codes = a_.data() + m * stride + g * layout_.padded_group_cols();
+        int32_t& sum = sums_.data()[m * groups + (groups == 1 ? 0 : g)];
+        for (uint64_t i = begin; i < end; ++i) sum += *codes++ = activation(i);
+      }
+      for (uint64_t g = 0; g < groups; ++g) a_scales_.data()[m * groups + g] = draw_scale();
+    }
+    input_.codes = a_.data(), input_.code_stride = stride;
+    input_.scales = a_scales_.data(), input_.sums = sums_.data(), input_.groups = groups;
+  }
+
+  float draw_scale() {
+    const float scale = draw(random_);
+    return scale != 0 ? scale : 1;  // zero would hide what it scales
+  }
+
+  // The end of extreme ones is random, so that what is computed once and kept too long shows.
+  int8_t activation(uint64_t column) {
+    const uint64_t run = weight_.cols / 8 * 3;
+    if (shape_.extreme && column < 2 * run) return column < run ? 127 : -127;
+    return static_cast<int8_t>(static_cast<int>((random_.next() >> 32) * 255 >> 32) - 127);
+  }
+
+  const Shape& shape_;
+  Random random_;
+  Encoding encoding_;
+  Layout layout_;
+  WeightView weight_;
+  InputView input_;
+  Lines<std::byte> codes_, scales_;
+  Lines<float> x_, a_scales_;
+  Lines<int8_t> a_;
+  Lines<int32_t> sums_;
+};
+
+}  // namespace
+
+bool same_bits(const LinearKernelEntry& kernel, const LinearKernelEntry& reference) {
+  const Lines<std::byte> scratch(kLinearScratchBytes);
+  for (const Shape& shape : kShapes) {
+    const Layer layer(kernel, shape);
+    const std::vector<float> y = layer.run(kernel.run, scratch.data());
+    const std::vector<float> expected = layer.run(reference.run, scratch.data());
+    if (std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace tern
