@@ -25,8 +25,9 @@ Floats draw_many(Random& random, uint64_t n) {
 
 // Gates at and beyond the ends of exp, and halves for rounding.
 Floats gates(Random& random, uint64_t n) {
-  constexpr float kSpecial[] = {0.f,   -0.f,   1e-45f, -1e-40f, 88.8f,  -88.8f, -87.4f,  87.4f,
-                                1e20f, -1e20f, 0.5f,   -0.5f,   104.5f, -104.f, 65504.f, 1e-20f};
+  constexpr float kSpecial[] = {
+      0.f,    -0.f,    1e-45f, -1e-40f,           88.8f, -88.8f, -87.4f, 87.4f, 1e20f, -1e20f, 0.5f, -0.5f, 104.5f,
+      -104.f, 65504.f, 1e-20f, __builtin_nanf("")};
   Floats x = draw_many(random, n);
   for (uint64_t i = 0; i < n; i += 3) x[i] = kSpecial[i / 3 % std::size(kSpecial)];
   return x;
@@ -95,7 +96,8 @@ bool check_rope(const Pair& pair, Random& random) {
 struct Cached {
   Floats wide;
   std::vector<uint16_t> narrow;
-  Cached(Random& random, uint64_t n) : wide(draw_many(random, n)) {
+  Cached(Random& random, uint64_t n, float growth) : wide(draw_many(random, n)) {
+    for (uint64_t i = 0; i < n; ++i) wide[i] *= 1 + growth * static_cast<float>(i / (n / 3));
     for (const float v : wide) narrow.push_back(f32_to_f16(v));
   }
   const std::byte* at(FloatType type, uint64_t i) const {
@@ -104,10 +106,12 @@ struct Cached {
   }
 };
 
-// Three blocks of positions, so that the running maximum moves; the state stands behind the accumulator.
+// Three blocks of positions with growing keys, so that the running maximum moves; the state stands behind the
+// accumulator.
 bool check_attention(const Pair& pair, Random& random) {
   const Floats q = draw_many(random, kHeadDim);
-  const Cached keys(random, 3 * kCacheBlock * kHeadDim), values(random, 3 * kCacheBlock * kHeadDim);
+  const Cached keys(random, 3 * kCacheBlock * kHeadDim, 0.5f), values(random, 3 * kCacheBlock * kHeadDim, 0);
+  float scale = 0.002f;  // another for each pair of types: exp(old maximum - new) from 1 to almost 0
   for (const FloatType key_type : {FloatType::f32, FloatType::f16}) {
     for (const FloatType value_type : {FloatType::f32, FloatType::f16}) {
       const bool same = pair.agree(Floats(kHeadDim), [&](const ElementKernels& t, float* y) {
@@ -115,12 +119,13 @@ bool check_attention(const Pair& pair, Random& random) {
         uint64_t at = 0;
         for (const uint64_t count : kBlockCounts) {
           t.attend_block(state, q.data(), keys.at(key_type, at), values.at(value_type, at), key_type, value_type,
-                         kHeadDim, count, 0.05f);
+                         kHeadDim, count, scale);
           at += count * kHeadDim;
         }
         y[kHeadDim + kMargin - 2] = state.max, y[kHeadDim + kMargin - 1] = state.sum;
       });
       if (!same) return false;
+      scale *= 2;
     }
   }
   return true;
