@@ -42,8 +42,12 @@ const char* name_of(Tap tap) {
 const char* name_of(Activation activation) { return activation == Activation::silu ? "silu" : "relu2"; }
 const char* name_of(RopePairing pairing) { return pairing == RopePairing::halves ? "halves" : "interleaved"; }
 
+const char* name_of(RopeScaling scaling) {
+  return scaling == RopeScaling::linear ? "linear" : scaling == RopeScaling::llama3 ? "llama3" : "none";
+}
+
 const char* name_of(InputOpKind kind) {
-  constexpr const char* names[] = {"unknown", "scale", "permute", "hadamard", "rotate", "quantize"};
+  constexpr const char* names[] = {"unknown", "scale", "permute", "hadamard", "rotate", "quantize", "normalize"};
   const auto index = static_cast<size_t>(kind);
   return names[index < std::size(names) ? index : 0];
 }

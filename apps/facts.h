@@ -9,6 +9,7 @@ namespace tern::app {
 
 const char* name_of(Activation activation);
 const char* name_of(RopePairing pairing);
+const char* name_of(RopeScaling scaling);
 const char* name_of(ScaleScope scope);
 const char* name_of(Tap tap);
 const char* name_of(InputOpKind kind);

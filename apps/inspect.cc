@@ -25,6 +25,12 @@ void show_config(const ModelConfig& c) {
              c.hidden_size, c.ffn_size, c.heads, c.head_dim, c.kv_heads, c.vocab_size, c.context);
   fmt::print("       {}, rope base {} ({} pairs), norm eps {}, final norm eps {}\n", name_of(c.activation), c.rope_base,
              name_of(c.rope_pairing), c.norm_eps, c.final_norm_eps);
+  if (c.window != 0) fmt::print("       attention sees a window of {} positions\n", c.window);
+  if (c.rope_scaling == RopeScaling::linear) fmt::print("       rope scaling linear, factor {}\n", c.rope_factor);
+  if (c.rope_scaling == RopeScaling::llama3) {
+    fmt::print("       rope scaling llama3, factor {}, low {}, high {}, trained context {}\n", c.rope_factor,
+               c.rope_low_frequency, c.rope_high_frequency, c.rope_trained_context);
+  }
 }
 
 void show_tensors(const ModelDescription& d) {

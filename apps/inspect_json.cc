@@ -23,7 +23,13 @@ Json config_json(const ModelConfig& c) {
           {"final_norm_eps", c.final_norm_eps},
           {"rope_base", c.rope_base},
           {"rope_pairing", name_of(c.rope_pairing)},
-          {"activation", name_of(c.activation)}};
+          {"activation", name_of(c.activation)},
+          {"window", c.window},
+          {"rope_scaling", name_of(c.rope_scaling)},
+          {"rope_factor", c.rope_factor},
+          {"rope_low_frequency", c.rope_low_frequency},
+          {"rope_high_frequency", c.rope_high_frequency},
+          {"rope_trained_context", c.rope_trained_context}};
 }
 
 Json tensor_json(const TensorRecord& t) {

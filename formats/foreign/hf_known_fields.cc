@@ -77,9 +77,8 @@ const std::map<std::string, json>& neutral_values() {
                                                      {"pretraining_tp", 1},
                                                      {"pruned_heads", json::object()},
                                                      {"rope_interleaved", false},
-                                                     {"sliding_window", nullptr},
                                                      {"tie_encoder_decoder", false},
-                                                     {"use_sliding_window", false},
+                                                     {"use_mrope", false},
                                                      {"weight_bits", 1}};
   return values;
 }

@@ -8,9 +8,10 @@
 
 namespace tern {
 
-Result<LinearStorage> linear_storage(const HfConfig& config) {
+Result<LinearStorage> linear_storage(const HfConfig& config, bool input_norms) {
   if (!config.quantization) {
-    return config.architecture == "LlamaForCausalLM" ? LinearStorage::dense : LinearStorage::masters;
+    if (input_norms) return LinearStorage::online_masters;
+    return config.sub_norms ? LinearStorage::masters : LinearStorage::dense;
   }
   const bool automatic = config.quantization->linear_class == "autobitlinear";
   if (config.quantization->mode == "online") {

@@ -18,8 +18,9 @@ enum class LinearStorage {
   packed_divide,    // uint8 codes, bitlinear: w = trit / weight_scale
 };
 
-// Refuses contradictions between the fields, naming them.
-Result<LinearStorage> linear_storage(const HfConfig& config);
+// Refuses contradictions between the fields, naming them. `input_norms`: the checkpoint has a norm for each linear
+// layer, as BitNet's embedding models do, whose weights are masters for absmean.
+Result<LinearStorage> linear_storage(const HfConfig& config, bool input_norms);
 const char* describe(LinearStorage storage);
 
 // The multiplier that a stored weight_scale stands for. Refuses zero, negative and non-finite scales.

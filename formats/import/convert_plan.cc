@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_map>
 
 #include "formats/encoding/int8.h"
 #include "formats/encoding/trit2.h"
@@ -192,6 +193,7 @@ class Planner {
 
   void describe_tensors() {
     for (const MatrixPlan& plan : plan_.matrices) {
+      index_.emplace(plan.source->name, static_cast<uint32_t>(index_.size()));
       TensorRecord record;
       record.name = plan.source->name;
       record.source_name = plan.source->source_name;
@@ -203,22 +205,26 @@ class Planner {
   }
 
   void describe_block(const std::string& block) {
-    add_input(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
+    add_inputs(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
     add_input(block + "attn.out", {block + "attn.o"});
-    add_input(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
+    add_inputs(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
     add_input(block + "ffn.mid", {block + "ffn.down"});
   }
 
-  // The tensor that a linear layer reads, by the layer's name.
+  uint32_t find_tensor(const std::string& name) const {
+    const auto found = index_.find(name);
+    return found != index_.end() ? found->second : kNoTensor;
+  }
+
+  // The tensor that a linear layer reads, by the layer's name; the writer refuses one that is missing.
   uint32_t tensor_of(const std::string& linear) const {
-    const std::string& name = linear == "head" && source_.tied_head ? kEmbedding : linear;
-    const auto& tensors = plan_.description.tensors;
-    // Tensors stand in the order in which layers ask for them, so the search starts where the last one ended.
-    for (size_t k = 0; k < tensors.size(); ++k) {
-      const size_t i = (search_from_ + k) % tensors.size();
-      if (tensors[i].name == name) return static_cast<uint32_t>(search_from_ = i);
-    }
-    return kNoTensor;  // the writer refuses it by name
+    return find_tensor(linear == "head" && source_.tied_head ? kEmbedding : linear);
+  }
+
+  // One input for all, or, if the layers have norms of their own, one for each.
+  void add_inputs(const std::string& shared, const std::vector<std::string>& linears) {
+    if (find_tensor(linears[0] + ".in.norm") == kNoTensor) return add_input(shared, linears);
+    for (const std::string& linear : linears) add_input(linear + ".in", {linear});
   }
 
   void add_input(const std::string& name, const std::vector<std::string>& linears) {
@@ -231,11 +237,15 @@ class Planner {
     const bool missing = std::find(tensors.begin(), tensors.end(), kNoTensor) != tensors.end();
     if (!missing) {
       input.cols = d.tensors[tensors[0]].cols;
+      if (const uint32_t norm = find_tensor(name + ".norm"); norm != kNoTensor) {
+        input.ops.emplace_back();
+        input.ops.back().kind = InputOpKind::normalize;
+        input.ops.back().tensor = norm;
+      }
       if (const auto op = activation_rounding(name == "head.in", tensors)) input.ops.push_back(*op);
     }
-    const bool quantizes = !input.ops.empty();
     d.inputs.push_back(std::move(input));
-    for (size_t i = 0; i < linears.size(); ++i) add_linear(linears[i], tensors[i], quantizes);
+    for (size_t i = 0; i < linears.size(); ++i) add_linear(linears[i], tensors[i]);
   }
 
   // Activations as the model was trained to see them; without such training, in the groups of the weights.
@@ -263,18 +273,22 @@ class Planner {
     return op;
   }
 
-  void add_linear(const std::string& name, uint32_t tensor, bool input_quantizes) {
+  void add_linear(const std::string& name, uint32_t tensor) {
     ModelDescription& d = plan_.description;
+    const std::vector<InputOp>& ops = d.inputs.back().ops;
+    const bool quantizes = !ops.empty() && ops.back().kind == InputOpKind::quantize;
+    const bool transforms = ops.size() > (quantizes ? 1 : 0);
     LinearRecord linear;
     linear.name = name;
     linear.input = static_cast<uint32_t>(d.inputs.size() - 1);
+    linear.bias = find_tensor(name + ".bias");
     Term term;
     term.tensor = tensor;
     if (tensor != kNoTensor) {
       const TensorRecord& record = d.tensors[tensor];
       linear.rows = term.rows = record.rows;
       linear.cols = term.cols = record.cols;
-      term.tap = input_quantizes && low_bit(record.encoding) ? Tap::quantized : Tap::raw;
+      term.tap = quantizes && low_bit(record.encoding) ? Tap::quantized : transforms ? Tap::transformed : Tap::raw;
     }
     linear.terms.push_back(term);
     d.linears.push_back(std::move(linear));
@@ -285,7 +299,7 @@ class Planner {
   const ConvertOptions& options_;
   const ProgressCallback& progress_;
   ConvertPlan plan_;
-  mutable size_t search_from_ = 0;
+  std::unordered_map<std::string_view, uint32_t> index_;  // tensors by name
 };
 
 }  // namespace

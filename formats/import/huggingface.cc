@@ -2,40 +2,68 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-#include <optional>
-#include <set>
+#include <algorithm>
 
-#include "base/half.h"
 #include "formats/import/bitnet.h"
-#include "formats/import/dense_matrix.h"
+#include "formats/import/huggingface_tensors.h"
 #include "formats/import/ternary_matrix.h"
 
 namespace tern {
 namespace {
 
-using Entry = TensorSet::Entry;
+using Entry = HuggingFaceTensors::Entry;
 
-class Importer {
+class HuggingFaceImporter {
  public:
-  Importer(const HfConfig& config, std::shared_ptr<const TensorSet> tensors)
-      : config_(config), tensors_(std::move(tensors)) {}
+  HuggingFaceImporter(const HfConfig& config, std::shared_ptr<const TensorSet> tensors)
+      : config_(config), tensors_(std::move(tensors), config.name) {}
 
   Result<SourceModel> run() {
-    TERN_ASSIGN(storage_, linear_storage(config_));
+    find_names();
+    TERN_ASSIGN(storage_, linear_storage(config_, !norm_name_.empty()));
+    TERN_TRY(check_input_norms());
     const bool bitnet = storage_ != LinearStorage::dense;
     fill_config();
     model_.linear_input = bitnet || config_.int8_activations ? TrainedInput::int8_per_token : TrainedInput::f32;
-    model_.convention = bitnet ? fmt::format("BitNet b1.58 ({})", describe(storage_)) : "Hugging Face Llama";
-    TERN_TRY(add_dense("embed.tokens", "model.embed_tokens.weight", config_.vocab_size, config_.hidden_size));
+    model_.convention =
+        bitnet ? fmt::format("BitNet b1.58 ({})", describe(storage_)) : fmt::format("Hugging Face {}", family_name());
+    TERN_TRY(add_dense("embed.tokens", root_ + "embed_tokens.weight", config_.vocab_size, config_.hidden_size));
     for (uint32_t i = 0; i < config_.layers; ++i) TERN_TRY(add_block(i));
-    TERN_TRY(add_dense("output.norm", "model.norm.weight", 1, config_.hidden_size));
+    TERN_TRY(add_dense("output.norm", root_ + "norm.weight", 1, config_.hidden_size));
     TERN_TRY(add_head());
-    TERN_TRY(check_all_used());
+    TERN_TRY(tensors_.check_all_used(config_.architecture));
     return std::move(model_);
   }
 
  private:
+  // Embedding models lack the prefix "model."; those of BitNet have a norm for each projection, which quantization
+  // with use_rms_norm has too, under another name.
+  void find_names() {
+    const bool prefixed = tensors_.find("model.embed_tokens.weight") || tensors_.find("model.norm.weight");
+    if (config_.headless && !prefixed) root_.clear();
+    for (const char* name : {".norm.weight", ".rms_norm.weight"}) {
+      if (tensors_.find(root_ + "layers.0.self_attn.q_proj" + name)) norm_name_ = name;
+    }
+  }
+
+  Status check_input_norms() const {
+    const bool expected = config_.quantization && config_.quantization->input_norms;
+    if (!norm_name_.empty() && config_.sub_norms) {
+      return unsupported(config_.name + ": the checkpoint holds both sub-norms and a norm for each linear layer");
+    }
+    if (!expected || !norm_name_.empty()) return {};
+    return not_found(
+        fmt::format("{}: quantization_config.use_rms_norm is true, but the checkpoint lacks the tensor "
+                    "'{}layers.0.self_attn.q_proj.rms_norm.weight'",
+                    config_.name, root_));
+  }
+
+  // "Qwen2" of "Qwen2ForCausalLM"
+  std::string family_name() const {
+    const std::string& a = config_.architecture;
+    return a.substr(0, std::min(a.find("For"), a.find("Model")));
+  }
+
   void fill_config() {
     ModelConfig& c = model_.config;
     c.vocab_size = config_.vocab_size;
@@ -51,92 +79,88 @@ class Importer {
     c.rope_base = static_cast<float>(config_.rope_theta);
     c.rope_pairing = RopePairing::halves;
     c.activation = config_.hidden_act == "relu2" ? Activation::relu2 : Activation::silu;
-    model_.tied_head = config_.tied;
+    c.window = config_.window;
+    fill_rope_scaling(c);
+    model_.tied_head = config_.tied || config_.headless;
+  }
+
+  void fill_rope_scaling(ModelConfig& c) const {
+    const HfRopeScaling& s = config_.rope_scaling;
+    if (s.type == "default") return;
+    c.rope_scaling = s.type == "linear" ? RopeScaling::linear : RopeScaling::llama3;
+    c.rope_factor = static_cast<float>(s.factor.value_or(0));
+    c.rope_low_frequency = static_cast<float>(s.low_frequency.value_or(0));
+    c.rope_high_frequency = static_cast<float>(s.high_frequency.value_or(0));
+    c.rope_trained_context = s.trained_context;
   }
 
   Status add_block(uint32_t i) {
-    const std::string ours = fmt::format("blocks.{}.", i), theirs = fmt::format("model.layers.{}.", i);
+    const std::string ours = fmt::format("blocks.{}.", i), theirs = fmt::format("{}layers.{}.", root_, i);
     const uint64_t d = config_.hidden_size, f = config_.intermediate_size;
     const uint64_t q = uint64_t{config_.heads} * config_.head_dim, kv = uint64_t{config_.kv_heads} * config_.head_dim;
     TERN_TRY(add_dense(ours + "attn.norm", theirs + "input_layernorm.weight", 1, d));
-    TERN_TRY(add_linear(ours + "attn.q", theirs + "self_attn.q_proj", q, d));
-    TERN_TRY(add_linear(ours + "attn.k", theirs + "self_attn.k_proj", kv, d));
-    TERN_TRY(add_linear(ours + "attn.v", theirs + "self_attn.v_proj", kv, d));
+    TERN_TRY(add_linear(ours + "attn.q", theirs + "self_attn.q_proj", q, d, config_.qkv_bias));
+    TERN_TRY(add_linear(ours + "attn.k", theirs + "self_attn.k_proj", kv, d, config_.qkv_bias));
+    TERN_TRY(add_linear(ours + "attn.v", theirs + "self_attn.v_proj", kv, d, config_.qkv_bias));
+    TERN_TRY(add_head_norms(ours, theirs));
     TERN_TRY(add_sub_norm(ours + "attn.sub_norm", theirs, {"self_attn.attn_sub_norm", "self_attn.inner_attn_ln"}, q));
-    TERN_TRY(add_linear(ours + "attn.o", theirs + "self_attn.o_proj", d, q));
+    TERN_TRY(add_linear(ours + "attn.o", theirs + "self_attn.o_proj", d, q, config_.o_bias));
     TERN_TRY(add_dense(ours + "ffn.norm", theirs + "post_attention_layernorm.weight", 1, d));
-    TERN_TRY(add_linear(ours + "ffn.gate", theirs + "mlp.gate_proj", f, d));
-    TERN_TRY(add_linear(ours + "ffn.up", theirs + "mlp.up_proj", f, d));
+    TERN_TRY(add_linear(ours + "ffn.gate", theirs + "mlp.gate_proj", f, d, config_.mlp_bias));
+    TERN_TRY(add_linear(ours + "ffn.up", theirs + "mlp.up_proj", f, d, config_.mlp_bias));
     TERN_TRY(add_sub_norm(ours + "ffn.sub_norm", theirs, {"mlp.ffn_sub_norm", "mlp.ffn_layernorm"}, f));
-    return add_linear(ours + "ffn.down", theirs + "mlp.down_proj", d, f);
+    TERN_TRY(add_linear(ours + "ffn.down", theirs + "mlp.down_proj", d, f, config_.mlp_bias));
+    return norm_name_.empty() ? Status() : add_input_norms(ours, theirs);
   }
 
-  // BitNet's own architecture has these norms, under the names of transformers or of 1bitLLM; Llama has not.
-  Status add_sub_norm(const std::string& name, const std::string& block,
-                      const std::pair<const char*, const char*>& names, uint64_t cols) {
-    if (config_.architecture == "LlamaForCausalLM") return {};
-    const std::string first = block + names.first + ".weight", second = block + names.second + ".weight";
-    return add_dense(name, tensors_->find(first) || !tensors_->find(second) ? first : second, 1, cols);
+  Status add_head_norms(const std::string& ours, const std::string& theirs) {
+    if (!config_.head_norms) return {};
+    TERN_TRY(add_dense(ours + "attn.q_norm", theirs + "self_attn.q_norm.weight", 1, config_.head_dim));
+    return add_dense(ours + "attn.k_norm", theirs + "self_attn.k_norm.weight", 1, config_.head_dim);
   }
 
-  Result<const Entry*> require(const std::string& name, const std::vector<uint64_t>& shape) {
-    const Entry* entry = tensors_->find(name);
-    if (!entry) return not_found(fmt::format("{}: the checkpoint lacks the tensor '{}'", config_.name, name));
-    if (entry->tensor.shape != shape) {
-      ForeignTensor expected = entry->tensor;
-      expected.shape = shape;
-      return corrupt(fmt::format("{}: tensor '{}' is {}, {} asks for {}", entry->file->path(), name,
-                                 describe(entry->tensor), config_.name, describe(expected)));
+  // The norms of o and down, which share their input with no other layer, are what elsewhere are sub-norms.
+  Status add_input_norms(const std::string& ours, const std::string& theirs) {
+    const uint64_t d = config_.hidden_size, q = uint64_t{config_.heads} * config_.head_dim;
+    TERN_TRY(add_dense(ours + "attn.sub_norm", theirs + "self_attn.o_proj" + norm_name_, 1, q));
+    TERN_TRY(add_dense(ours + "ffn.sub_norm", theirs + "mlp.down_proj" + norm_name_, 1, config_.intermediate_size));
+    for (const char* name : {"attn.q", "attn.k", "attn.v", "ffn.gate", "ffn.up"}) {
+      const std::string module =
+          (name[0] == 'a' ? "self_attn." : "mlp.") + std::string(name).substr(name[0] == 'a' ? 5 : 4);
+      TERN_TRY(add_dense(ours + name + ".in.norm", theirs + module + "_proj" + norm_name_, 1, d));
     }
-    used_.insert(name);
-    return entry;
-  }
-
-  ByteView view(const Entry& entry) const { return {tensors_, entry.file, entry.tensor.offset, entry.tensor.bytes}; }
-
-  static std::optional<FloatType> float_type(ForeignType type) {
-    if (type == ForeignType::f32) return FloatType::f32;
-    if (type == ForeignType::f16) return FloatType::f16;
-    if (type == ForeignType::bf16) return FloatType::bf16;
     return {};
   }
 
-  // rows = 1: a vector.
-  Result<std::unique_ptr<SourceMatrix>> dense(const std::string& name, const std::string& source, uint64_t rows,
-                                              uint64_t cols) {
-    const std::vector<uint64_t> shape = rows == 1 ? std::vector{cols} : std::vector{rows, cols};
-    TERN_ASSIGN(const Entry* entry, require(source, shape));
-    const auto type = float_type(entry->tensor.type);
-    if (!type) {
-      return unsupported(fmt::format("{}: tensor '{}' is {}, expected F32, F16 or BF16", entry->file->path(), source,
-                                     describe(entry->tensor)));
-    }
-    auto matrix = std::make_unique<DenseMatrix>(view(*entry), *type, rows, cols);
-    matrix->name = name;
-    matrix->source_name = source;
-    return std::unique_ptr<SourceMatrix>(std::move(matrix));
+  // BitNet's own architecture has these norms, under the names of transformers or of 1bitLLM.
+  Status add_sub_norm(const std::string& name, const std::string& block,
+                      const std::pair<const char*, const char*>& names, uint64_t cols) {
+    if (!config_.sub_norms) return {};
+    const std::string first = block + names.first + ".weight", second = block + names.second + ".weight";
+    return add_dense(name, tensors_.find(first) || !tensors_.find(second) ? first : second, 1, cols);
   }
 
   Status add_dense(const std::string& name, const std::string& source, uint64_t rows, uint64_t cols) {
-    TERN_ASSIGN(auto matrix, dense(name, source, rows, cols));
+    TERN_ASSIGN(auto matrix, tensors_.dense(name, source, rows, cols));
     model_.matrices.push_back(std::move(matrix));
     return {};
   }
 
-  Status add_linear(const std::string& name, const std::string& module, uint64_t rows, uint64_t cols) {
+  Status add_linear(const std::string& name, const std::string& module, uint64_t rows, uint64_t cols, bool bias) {
     const std::string source = module + ".weight";
-    if (tensors_->find(module + ".bias")) {
-      return unsupported(
-          fmt::format("{}: the checkpoint holds '{}.bias': biases are not supported", config_.name, module));
+    if (!bias && tensors_.find(module + ".bias")) {
+      return unsupported(fmt::format("{}: the checkpoint holds '{}.bias', which {} as the config describes it has not",
+                                     config_.name, module, config_.architecture));
     }
+    if (bias) TERN_TRY(add_bias(name + ".bias", module + ".bias", rows));
     if (storage_ == LinearStorage::packed_multiply || storage_ == LinearStorage::packed_divide) {
       return add_packed(name, source, rows, cols);
     }
-    if (const Entry* entry = tensors_->find(source); entry && entry->tensor.type == ForeignType::u8) {
+    if (const Entry* entry = tensors_.find(source); entry && entry->tensor.type == ForeignType::u8) {
       return unsupported(fmt::format("{}: tensor '{}' is packed ({}) but {} has no quantization_config that says how",
                                      entry->file->path(), source, describe(entry->tensor), config_.name));
     }
-    TERN_ASSIGN(auto matrix, dense(name, source, rows, cols));
+    TERN_ASSIGN(auto matrix, tensors_.dense(name, source, rows, cols));
     if (storage_ != LinearStorage::dense) {
       TERN_ASSIGN(matrix,
                   ternary_master(std::move(matrix), storage_, fmt::format("{}: tensor '{}'", config_.name, source)));
@@ -145,18 +169,30 @@ class Importer {
     return {};
   }
 
+  Status add_bias(const std::string& name, const std::string& source, uint64_t rows) {
+    if (storage_ == LinearStorage::packed_multiply) {
+      return unsupported(
+          fmt::format("{}: '{}': a bias beside autobitlinear's packed weights, which transformers "
+                      "multiplies by the scale, is not supported",
+                      config_.name, source));
+    }
+    return add_dense(name, source, 1, rows);
+  }
+
   Status add_packed(const std::string& name, const std::string& source, uint64_t rows, uint64_t cols) {
     if (rows % 4 != 0) {
       return unsupported(
           fmt::format("{}: '{}' has {} rows: packed BitNet layers need a multiple of 4", config_.name, source, rows));
     }
-    TERN_ASSIGN(const Entry* entry, require(source, {rows / 4, cols}));
+    TERN_ASSIGN(const Entry* entry, tensors_.require(source, {rows / 4, cols}));
     if (entry->tensor.type != ForeignType::u8) {
       return unsupported(fmt::format("{}: tensor '{}' is {}, but quantization_config says packed U8",
                                      entry->file->path(), source, describe(entry->tensor)));
     }
-    TERN_ASSIGN(const float scale, read_scale(source + "_scale"));
-    auto matrix = std::make_unique<PackedBitnetMatrix>(view(*entry), scale, rows, cols);
+    TERN_ASSIGN(const float stored, tensors_.scalar(source + "_scale"));
+    TERN_ASSIGN(const float scale,
+                packed_scale(storage_, stored, fmt::format("{}: tensor '{}_scale'", entry->file->path(), source)));
+    auto matrix = std::make_unique<PackedBitnetMatrix>(tensors_.view(*entry), scale, rows, cols);
     matrix->name = name;
     matrix->source_name = source;
     TERN_TRY(matrix->check());
@@ -164,74 +200,27 @@ class Importer {
     return {};
   }
 
-  Result<float> read_scale(const std::string& name) {
-    const Entry* entry = tensors_->find(name);
-    const std::vector<uint64_t> scalar = {};
-    TERN_ASSIGN(entry, require(name, entry && entry->tensor.shape.empty() ? scalar : std::vector<uint64_t>{1}));
-    const auto type = float_type(entry->tensor.type);
-    const std::string where = fmt::format("{}: tensor '{}'", entry->file->path(), name);
-    if (!type) return unsupported(fmt::format("{} is {}, expected F32, F16 or BF16", where, describe(entry->tensor)));
-    uint16_t half = 0;
-    float value = 0;
-    if (*type == FloatType::f32) {
-      std::memcpy(&value, entry->bytes().data(), 4);
-    } else {
-      std::memcpy(&half, entry->bytes().data(), 2);
-      value = *type == FloatType::f16 ? f16_to_f32(half) : bf16_to_f32(half);
-    }
-    return packed_scale(storage_, value, where);
-  }
-
   Status add_head() {
     const char* name = "lm_head.weight";
-    const Entry* head = tensors_->find(name);
-    if (!config_.tied)
+    if (!model_.tied_head) {
       return add_dense("head", name, config_.vocab_size, config_.hidden_size).within("tie_word_embeddings is false");
-    if (!head) return {};
-    // Some exporters store the tied matrix twice.
-    const Entry* embed = tensors_->find("model.embed_tokens.weight");
-    const ByteView a = view(*head), b = view(*embed);
-    if (head->tensor.type != embed->tensor.type || head->tensor.shape != embed->tensor.shape || !equal_bytes(a, b)) {
-      return corrupt(fmt::format("{}: tie_word_embeddings is true, but the checkpoint holds a '{}' of its own",
-                                 config_.name, name));
     }
-    used_.insert(name);
-    return {};
-  }
-
-  static bool equal_bytes(const ByteView& a, const ByteView& b) {
-    constexpr uint64_t kChunk = uint64_t{1} << 22;
-    for (uint64_t at = 0; at < a.bytes; at += kChunk) {
-      const uint64_t size = std::min(kChunk, a.bytes - at);
-      if (std::memcmp(a.data() + at, b.data() + at, size) != 0) return false;
-      a.release(at, size);
-      b.release(at, size);
-    }
-    return true;
-  }
-
-  Status check_all_used() const {
-    for (const auto& [name, entry] : tensors_->entries()) {
-      const bool harmless = name.ends_with("rotary_emb.inv_freq");  // a table that old versions stored
-      if (harmless || used_.contains(name)) continue;
-      return unsupported(fmt::format("{}: tensor '{}' {} is not part of a {} model as {} describes it",
-                                     entry.file->path(), name, describe(entry.tensor), config_.architecture,
-                                     config_.name));
-    }
-    return {};
+    if (!tensors_.find(name)) return {};
+    return tensors_.expect_copy(name, root_ + "embed_tokens.weight").within("tie_word_embeddings is true");
   }
 
   const HfConfig& config_;
-  std::shared_ptr<const TensorSet> tensors_;
+  HuggingFaceTensors tensors_;
   LinearStorage storage_ = LinearStorage::dense;
+  std::string root_ = "model.";
+  std::string norm_name_;  // of the norm inside each linear layer; empty: none
   SourceModel model_;
-  std::set<std::string> used_;
 };
 
 }  // namespace
 
 Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors) {
-  return Importer(config, std::move(tensors)).run();
+  return HuggingFaceImporter(config, std::move(tensors)).run();
 }
 
 }  // namespace tern

@@ -18,6 +18,7 @@ inline constexpr uint32_t kNoTensor = 0xffffffff;
 
 enum class RopePairing : uint8_t { halves = 1, interleaved = 2 };  // (i, i + d/2) or (2i, 2i + 1)
 enum class Activation : uint8_t { silu = 1, relu2 = 2 };           // gate function of the FFN
+enum class RopeScaling : uint8_t { none = 0, linear = 1, llama3 = 2 };
 
 struct ModelConfig {
   uint32_t vocab_size = 0, hidden_size = 0, ffn_size = 0, layers = 0;
@@ -28,6 +29,13 @@ struct ModelConfig {
   float rope_base = 10000.f;
   RopePairing rope_pairing = RopePairing::halves;
   Activation activation = Activation::silu;
+
+  // Optional in the file: 0 is said by leaving the field out.
+  uint32_t window = 0;  // positions that a token attends to, its own included; 0: all
+  RopeScaling rope_scaling = RopeScaling::none;
+  float rope_factor = 0;                                 // linear, llama3: what frequencies are divided by
+  float rope_low_frequency = 0, rope_high_frequency = 0;  // llama3: turns within rope_trained_context
+  uint32_t rope_trained_context = 0;                     // llama3
 
   bool operator==(const ModelConfig&) const = default;
 };
@@ -50,11 +58,11 @@ struct TensorRecord {
 
 // ---- linear layers: y = post(sum of terms) + bias over a shared input record ----
 
-enum class InputOpKind : uint16_t { scale = 1, permute = 2, hadamard = 3, rotate = 4, quantize = 5 };
+enum class InputOpKind : uint16_t { scale = 1, permute = 2, hadamard = 3, rotate = 4, quantize = 5, normalize = 6 };
 
 struct InputOp {
   InputOpKind kind = InputOpKind::quantize;
-  uint32_t tensor = kNoTensor;        // scale vector, permutation, sign vector, rotation
+  uint32_t tensor = kNoTensor;        // scale vector, permutation, sign vector, rotation, norm weight
   uint32_t matrix = kNoTensor;        // hadamard: the K' x K' sign matrix of the source
   uint32_t block = 0;                 // hadamard, rotate: block size; 0: whole width
   uint8_t bits = 0;                   // quantize: 8
@@ -132,9 +140,11 @@ struct ModelDescription {
 
 // Canonical names. Plain tensors: "embed.tokens" may be tied to the head: then the linear "head"
 // has one term on tensor "embed.tokens". Block i:
-//   blocks.i.attn.norm, .attn.q, .attn.k, .attn.v, .attn.sub_norm (optional), .attn.o,
+//   blocks.i.attn.norm, .attn.q, .attn.k, .attn.v, .attn.q_norm and .attn.k_norm (optional),
+//   .attn.sub_norm (optional), .attn.o,
 //   blocks.i.ffn.norm, .ffn.gate, .ffn.up, .ffn.sub_norm (optional), .ffn.down; output.norm
 // Inputs: blocks.i.attn.in (q, k, v), blocks.i.attn.out (o), blocks.i.ffn.in (gate, up),
-//   blocks.i.ffn.mid (down), head.in
+//   blocks.i.ffn.mid (down), head.in. Instead of a shared input, each of q, k, v may have its own,
+//   blocks.i.attn.q.in and so on, and each of gate, up: blocks.i.ffn.gate.in
 
 }  // namespace tern

@@ -1,6 +1,7 @@
 // CONF: typed, closed fields. META: pairs of strings. The framing that all sections share.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "formats/tern/limits.h"
@@ -17,7 +18,8 @@ struct Field {
   uint16_t id;
   FieldType type;
   const char* name;
-  uint32_t value;  // the bits as stored
+  uint32_t value;         // the bits as stored
+  bool optional = false;  // left out if 0
 };
 
 template <class T>
@@ -28,7 +30,9 @@ uint32_t bits_of(T value) {
     return static_cast<uint32_t>(value);
 }
 
-// The one list of fields, in order of their ids.
+constexpr size_t kRequired = 14;
+
+// The one list of fields, in order of their ids: the required ones first.
 std::vector<Field> fields_of(const ModelConfig& c) {
   using enum FieldType;
   return {{1, enumeration, "architecture", kArchitectureDecoder},
@@ -44,14 +48,20 @@ std::vector<Field> fields_of(const ModelConfig& c) {
           {11, f32, "final_norm_eps", bits_of(c.final_norm_eps)},
           {12, f32, "rope_base", bits_of(c.rope_base)},
           {13, enumeration, "rope_pairing", bits_of(c.rope_pairing)},
-          {14, enumeration, "activation", bits_of(c.activation)}};
+          {14, enumeration, "activation", bits_of(c.activation)},
+          {32, u32, "window", c.window, true},
+          {33, enumeration, "rope_scaling", bits_of(c.rope_scaling), true},
+          {34, f32, "rope_factor", bits_of(c.rope_factor), true},
+          {35, f32, "rope_low_frequency", bits_of(c.rope_low_frequency), true},
+          {36, f32, "rope_high_frequency", bits_of(c.rope_high_frequency), true},
+          {37, u32, "rope_trained_context", c.rope_trained_context, true}};
 }
 
 Result<ModelConfig> config_of(const std::vector<Field>& f) {
   if (f[0].value != kArchitectureDecoder) {
     return unsupported(fmt::format("architecture is {}, expected 1 (decoder)", f[0].value));
   }
-  for (size_t i : {size_t{12}, size_t{13}}) {
+  for (size_t i : {size_t{12}, size_t{13}, size_t{15}}) {
     if (f[i].value > 255)
       return unsupported(fmt::format("{} is {}, which this version does not know", f[i].name, f[i].value));
   }
@@ -64,6 +74,12 @@ Result<ModelConfig> config_of(const std::vector<Field>& f) {
   c.rope_base = std::bit_cast<float>(f[11].value);
   c.rope_pairing = static_cast<RopePairing>(f[12].value);
   c.activation = static_cast<Activation>(f[13].value);
+  c.window = f[14].value;
+  c.rope_scaling = static_cast<RopeScaling>(f[15].value);
+  c.rope_factor = std::bit_cast<float>(f[16].value);
+  c.rope_low_frequency = std::bit_cast<float>(f[17].value);
+  c.rope_high_frequency = std::bit_cast<float>(f[18].value);
+  c.rope_trained_context = f[19].value;
   return c;
 }
 
@@ -103,27 +119,38 @@ Result<ModelConfig> read_config(std::span<const std::byte> bytes) {
   ByteReader reader(bytes);
   std::vector<Field> fields = fields_of({});
   TERN_ASSIGN(const uint32_t count, read_count(reader, "fields", fields.size(), kFieldBytes));
+  size_t next = 0;  // the fields before it are known
   for (uint32_t i = 0; i < count; ++i) {
     const auto id = reader.get<uint16_t>();
     const auto type = reader.get<uint16_t>();
     const auto size = reader.get<uint32_t>();
-    if (id == 0 || id > fields.size()) return unsupported(fmt::format("field id {} is unknown to this version", id));
-    // Ascending without gaps: every field of 1.0 is required.
-    if (id != i + 1) return corrupt(fmt::format("field id is {}, expected {} ({})", id, i + 1, fields[i].name));
-    if (type != static_cast<uint16_t>(fields[i].type)) {
-      return corrupt(fmt::format("field {}: type is {}, expected {}", fields[i].name, type,
-                                 static_cast<uint16_t>(fields[i].type)));
+    const auto found = std::find_if(fields.begin(), fields.end(), [id](const Field& f) { return f.id == id; });
+    if (found == fields.end()) return unsupported(fmt::format("field id {} is unknown to this version", id));
+    Field& field = *found;
+    const auto at = static_cast<size_t>(found - fields.begin());
+    if (next < kRequired && at != next) {
+      return corrupt(fmt::format("field id is {}, expected {} ({})", id, fields[next].id, fields[next].name));
     }
-    if (size != 4) return corrupt(fmt::format("field {}: size is {}, expected 4", fields[i].name, size));
-    fields[i].value = reader.get<uint32_t>();
+    if (at < next) return corrupt(fmt::format("field {}: its id is not above the one before it", field.name));
+    if (type != static_cast<uint16_t>(field.type)) {
+      return corrupt(
+          fmt::format("field {}: type is {}, expected {}", field.name, type, static_cast<uint16_t>(field.type)));
+    }
+    if (size != 4) return corrupt(fmt::format("field {}: size is {}, expected 4", field.name, size));
+    field.value = reader.get<uint32_t>();
+    if (field.optional && field.value == 0) {
+      return corrupt(fmt::format("field {} is 0, which is said by leaving it out", field.name));
+    }
+    next = at + 1;
   }
-  if (count < fields.size()) return corrupt(fmt::format("field {} is missing", fields[count].name));
+  if (next < kRequired) return corrupt(fmt::format("field {} is missing", fields[next].name));
   TERN_TRY(check_end(reader));
   return config_of(fields);
 }
 
 void write_config(ByteWriter& writer, const ModelConfig& config) {
-  const std::vector<Field> fields = fields_of(config);
+  std::vector<Field> fields = fields_of(config);
+  std::erase_if(fields, [](const Field& f) { return f.optional && f.value == 0; });
   write_count(writer, fields.size());
   for (const Field& field : fields) {
     writer.put<uint16_t>(field.id);

@@ -95,6 +95,34 @@ Status validate_metadata(const ModelDescription& d) {
   return {};
 }
 
+// Factors from 1 on keep every angle within what sin64 and cos64 reduce.
+Status check_rope_scaling(const ModelConfig& c) {
+  const bool linear = c.rope_scaling == RopeScaling::linear, llama3 = c.rope_scaling == RopeScaling::llama3;
+  if (c.rope_scaling != RopeScaling::none && !linear && !llama3) {
+    return unsupported(
+        fmt::format("rope_scaling is {}, expected 1 (linear) or 2 (llama3)", static_cast<int>(c.rope_scaling)));
+  }
+  const auto unused = [](const char* field, double value) {
+    return value == 0 ? Status() : corrupt(fmt::format("{} is {}, but rope_scaling does not use it", field, value));
+  };
+  if (!linear && !llama3) {
+    TERN_TRY(unused("rope_factor", c.rope_factor));
+  } else if (!std::isfinite(c.rope_factor) || c.rope_factor < 1) {
+    return corrupt(fmt::format("rope_factor is {}, expected a finite number from 1 on", c.rope_factor));
+  }
+  if (!llama3) {
+    TERN_TRY(unused("rope_low_frequency", c.rope_low_frequency));
+    TERN_TRY(unused("rope_high_frequency", c.rope_high_frequency));
+    return unused("rope_trained_context", c.rope_trained_context);
+  }
+  if (!(c.rope_low_frequency > 0) || !(c.rope_high_frequency > c.rope_low_frequency) ||
+      !std::isfinite(c.rope_high_frequency)) {
+    return corrupt(fmt::format("rope_low_frequency and rope_high_frequency are {} and {}, expected 0 < low < high",
+                               c.rope_low_frequency, c.rope_high_frequency));
+  }
+  return check_range("rope_trained_context", c.rope_trained_context, kMaxContext);
+}
+
 }  // namespace
 
 Status validate_config(const ModelConfig& c) {
@@ -125,7 +153,8 @@ Status validate_config(const ModelConfig& c) {
   if (c.activation != Activation::silu && c.activation != Activation::relu2) {
     return unsupported(fmt::format("activation is {}, expected 1 (silu) or 2 (relu2)", static_cast<int>(c.activation)));
   }
-  return {};
+  if (c.window != 0) TERN_TRY(check_range("window", c.window, kMaxContext));
+  return check_rope_scaling(c);
 }
 
 Status validate_tensors(const std::vector<TensorRecord>& tensors) {

@@ -148,7 +148,8 @@ class CompositionChecker {
       return check_matrix("tensor", op.tensor, cols, block);
     }
     TERN_TRY(check_unused("block", op.block, 0));
-    if (op.kind == InputOpKind::scale) return check_plain("tensor", op.tensor, cols);
+    if (op.kind == InputOpKind::scale || op.kind == InputOpKind::normalize)
+      return check_plain("tensor", op.tensor, cols);
     if (op.kind == InputOpKind::permute) return check_index("tensor", op.tensor, cols);
     return unsupported(fmt::format("input operation kind {} is unknown to this version", static_cast<int>(op.kind)));
   }

@@ -45,16 +45,26 @@ class ModelChecker {
     const uint64_t q = uint64_t{c.heads} * c.head_dim, kv = uint64_t{c.kv_heads} * c.head_dim;
     const uint64_t hidden = c.hidden_size, ffn = c.ffn_size;
     TERN_TRY(check_vector(block + "attn.norm", hidden, true));
-    TERN_TRY(check_linear(block + "attn.q", block + "attn.in", q, hidden, true));
-    TERN_TRY(check_linear(block + "attn.k", block + "attn.in", kv, hidden, true));
-    TERN_TRY(check_linear(block + "attn.v", block + "attn.in", kv, hidden, true));
+    const bool own_attn = has_own_input(block + "attn.q"), own_ffn = has_own_input(block + "ffn.gate");
+    for (const auto& [layer, rows] : {std::pair{"attn.q", q}, {"attn.k", kv}, {"attn.v", kv}}) {
+      TERN_TRY(check_linear(block + layer, block + (own_attn ? layer + kOwnInput : "attn.in"), rows, hidden, true));
+    }
+    TERN_TRY(check_vector(block + "attn.q_norm", c.head_dim, false));
+    TERN_TRY(check_vector(block + "attn.k_norm", c.head_dim, false));
     TERN_TRY(check_vector(block + "attn.sub_norm", q, false));
-    TERN_TRY(check_linear(block + "attn.o", block + "attn.out", hidden, q, false));
+    TERN_TRY(check_linear(block + "attn.o", block + "attn.out", hidden, q, true));
     TERN_TRY(check_vector(block + "ffn.norm", hidden, true));
-    TERN_TRY(check_linear(block + "ffn.gate", block + "ffn.in", ffn, hidden, false));
-    TERN_TRY(check_linear(block + "ffn.up", block + "ffn.in", ffn, hidden, false));
+    for (const char* layer : {"ffn.gate", "ffn.up"}) {
+      TERN_TRY(check_linear(block + layer, block + (own_ffn ? layer + kOwnInput : "ffn.in"), ffn, hidden, true));
+    }
     TERN_TRY(check_vector(block + "ffn.sub_norm", ffn, false));
-    return check_linear(block + "ffn.down", block + "ffn.mid", hidden, ffn, false);
+    return check_linear(block + "ffn.down", block + "ffn.mid", hidden, ffn, true);
+  }
+
+  // Of the layers that may share an input, the first one says whether each has its own.
+  bool has_own_input(const std::string& name) const {
+    const auto found = linears_.find(name);
+    return found != linears_.end() && d_.inputs[d_.linears[found->second].input].name == name + kOwnInput;
   }
 
   Status check_shape(const TensorRecord& t, uint64_t rows, uint64_t cols) const {
@@ -138,6 +148,7 @@ class ModelChecker {
     return {};
   }
 
+  inline static const std::string kOwnInput = ".in";
   using Index = std::unordered_map<std::string_view, uint32_t>;
   const ModelDescription& d_;
   Index tensors_, inputs_, linears_;

@@ -15,7 +15,7 @@ struct AttentionState {
   float sum;           // of exp(score - max)
   float* accumulator;  // [head_dim], zero before the first block
 };
-// attend_block, for positions j < count of a block:
+// attend_block, for positions j < count of a block (or of its rest, where a sliding window begins inside it):
 //   s_j = scale * dot(q, k_j)          dot: 16 virtual lanes, fma, fixed tree
 //   m' = max(m, max_j s_j); c = exp(m - m') (0 for the first block); p_j = exp(s_j - m')
 //   sum = fma(sum, c, chain of p_j ascending); acc = acc * c, then acc = fma(p_j, v_j, acc) ascending j

@@ -28,13 +28,13 @@ class Forward {
 
  private:
   void block(const Block& b, uint32_t layer) {
-    normalize(b.attn_norm, c_.norm_eps, b.attn_in);
+    normalize(b.attn_norm, b.attn_in, b.attn_own);
     me_.barrier();
-    linear(b.q, b.attn_in, p_.in, p_.q, m_.q_size());
-    linear(b.k, b.attn_in, p_.in, p_.k, m_.kv_size());
-    linear(b.v, b.attn_in, p_.in, p_.v, m_.kv_size());
+    linear(b.q, {b.attn_in, b.attn_own, 0}, p_.q, m_.q_size());
+    linear(b.k, {b.attn_in, b.attn_own, 1}, p_.k, m_.kv_size());
+    linear(b.v, {b.attn_in, b.attn_own, 2}, p_.v, m_.kv_size());
     me_.barrier();
-    rotate_and_append(layer);
+    rotate_and_append(b, layer);
     me_.barrier();
     attend(b.attn_out, layer);
     me_.barrier();
@@ -43,7 +43,7 @@ class Forward {
     linear_and_add(b.o, b.attn_out);
     me_.barrier();
 
-    normalize(b.ffn_norm, c_.norm_eps, b.ffn_in);
+    normalize(b.ffn_norm, b.ffn_in, b.ffn_own);
     me_.barrier();
     gated(b);
     me_.barrier();
@@ -66,12 +66,22 @@ class Forward {
     }
   }
 
-  // in = norm(x), for the tokens of this member.
-  void normalize(const std::vector<float>& weight, float eps, const InputPlan& plan) {
+  // in = norm(x), for the tokens of this member; and what layers with inputs of their own make of it.
+  void normalize(const std::vector<float>& weight, const InputPlan& plan, const std::vector<InputPlan>& own) {
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), eps, c_.hidden_size, p_.in.x + t * plan.x_stride);
+      float* in = p_.in.x + t * plan.x_stride;
+      e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), c_.norm_eps, c_.hidden_size, in);
       round(plan, p_.in, t);
+      for (size_t i = 0; i < own.size(); ++i) {
+        float* x = p_.own[i].x + t * own[i].x_stride;
+        if (own[i].norm.empty()) {
+          std::memcpy(x, in, plan.cols * sizeof(float));
+        } else {
+          e_.rms_norm(in, own[i].norm.data(), c_.norm_eps, plan.cols, x);
+        }
+        round(own[i], p_.own[i], t);
+      }
     }
   }
 
@@ -117,8 +127,16 @@ class Forward {
     return rows;
   }
 
-  void linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride) {
-    linear(plan, input, in, y, stride, p_.tokens.size());
+  // The input of layer `index` of a group: the shared one, or its own.
+  struct GroupInput {
+    const InputPlan& shared;
+    const std::vector<InputPlan>& own;
+    size_t index;
+  };
+
+  Range linear(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
+    if (in.own.empty()) return linear(plan, in.shared, p_.in, y, stride, p_.tokens.size());
+    return linear(plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size());
   }
 
   // x += W mid.
@@ -133,8 +151,8 @@ class Forward {
   // mid = activation(gate) * up. Both linears have the same rows, so a member finds its gates where it needs them.
   void gated(const Block& b) {
     const uint64_t count = p_.tokens.size(), n = c_.ffn_size;
-    const Range rows = linear(b.gate, b.ffn_in, p_.in, p_.gate, n, count);
-    linear(b.up, b.ffn_in, p_.in, p_.up, n, count);
+    const Range rows = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
+    linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
     for (uint64_t t = 0; t < count; ++t) {
       activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
@@ -142,13 +160,22 @@ class Forward {
     }
   }
 
-  void rotate_and_append(uint32_t layer) {
+  void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
+    if (weight.empty()) return;
+    for (uint64_t h = 0; h < heads; ++h) {
+      e_.rms_norm(x + h * c_.head_dim, weight.data(), c_.norm_eps, c_.head_dim, x + h * c_.head_dim);
+    }
+  }
+
+  void rotate_and_append(const Block& b, uint32_t layer) {
     const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
     const uint64_t d = c_.head_dim;
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
+      normalize_heads(b.q_norm, c_.heads, q);
+      normalize_heads(b.k_norm, c_.kv_heads, k);
       for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
       for (uint64_t h = 0; h < c_.kv_heads; ++h) rotate(k + h * d, cos, sin, d);
       append(layer, t);
@@ -179,6 +206,7 @@ class Forward {
     for (uint64_t u = me_.index(); u < units; u += me_.size()) attend_head(out, layer, u / c_.heads, u % c_.heads);
   }
 
+  // With a window the first block is entered in its middle; which positions form a block does not change.
   void attend_head(const InputPlan& out, uint32_t layer, uint64_t t, uint64_t h) {
     const uint64_t d = c_.head_dim, kv_head = h / (c_.heads / c_.kv_heads);
     const float* q = p_.q + t * m_.q_size() + h * d;
@@ -186,11 +214,14 @@ class Forward {
     const float scale = 1.f / std::sqrt(static_cast<float>(d));
     std::memset(y, 0, d * sizeof(float));
     AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, y};
-    const uint64_t positions = uint64_t{p_.tokens[t].position} + 1;
-    for (uint64_t at = 0; at < positions; at += kCacheBlock) {
+    const uint64_t end = uint64_t{p_.tokens[t].position} + 1;
+    for (uint64_t at = c_.window != 0 && end > c_.window ? end - c_.window : 0; at < end;) {
       const std::byte* block = p_.tokens[t].blocks[at / kCacheBlock].get();
-      e_.attend_block(state, q, block + p_.cache.keys_at(layer, kv_head), block + p_.cache.values_at(layer, kv_head),
-                      p_.cache.key_type, p_.cache.value_type, d, std::min(kCacheBlock, positions - at), scale);
+      const uint64_t slot = at % kCacheBlock, count = std::min(kCacheBlock - slot, end - at);
+      e_.attend_block(state, q, block + p_.cache.keys_at(layer, kv_head) + slot * d * float_bytes(p_.cache.key_type),
+                      block + p_.cache.values_at(layer, kv_head) + slot * d * float_bytes(p_.cache.value_type),
+                      p_.cache.key_type, p_.cache.value_type, d, count, scale);
+      at += count;
     }
     for (uint64_t i = 0; i < d; ++i) y[i] = y[i] / state.sum;
   }

@@ -3,6 +3,7 @@
 // linears are cut by row tiles, norms and rounding by tokens, attention by (token, head).
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "base/thread_team.h"
@@ -10,6 +11,8 @@
 #include "runtime/model/parts.h"
 
 namespace tern {
+
+inline constexpr size_t kOwnInputs = 3;  // at most: q, k, v
 
 struct BatchToken {
   int32_t id = 0;
@@ -37,6 +40,7 @@ struct MicroBatch {
   float *gate = nullptr, *up = nullptr;            // ffn_size
   float *cos = nullptr, *sin = nullptr;            // head_dim / 2
   LinearInputBuffer in, mid;                       // of attn.in, ffn.in, head.in; of attn.out, ffn.mid
+  std::array<LinearInputBuffer, kOwnInputs> own;   // of the layers that have inputs of their own
   std::span<std::byte* const> scratch;             // kLinearScratchBytes per member
 };
 

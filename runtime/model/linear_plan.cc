@@ -22,6 +22,8 @@ const char* name_of(InputOpKind kind) {
       return "rotate";
     case InputOpKind::quantize:
       return "quantize";
+    case InputOpKind::normalize:
+      return "normalize";
   }
   return "unknown";
 }
@@ -133,22 +135,34 @@ Result<std::vector<float>> LinearPlanner::vector(const std::string& name) const 
   return tensor != kNoTensor ? vector(tensor) : std::vector<float>();
 }
 
-// Whether the layer's term reads the rounded input.
-Result<bool> LinearPlanner::wants_rounding(const LinearRecord& linear) const {
+bool LinearPlanner::has_own_input(const std::string& name) const {
+  return file_.description().inputs[linears_.at(name)->input].name == name + ".in";
+}
+
+Status LinearPlanner::check_ops(const LinearRecord& linear, bool own_input) const {
   const InputRecord& input = file_.description().inputs[linear.input];
-  for (const InputOp& op : input.ops) {
+  for (size_t i = 0; i < input.ops.size(); ++i) {
+    const InputOp& op = input.ops[i];
+    const bool norm = own_input && i == 0 && op.kind == InputOpKind::normalize;
+    if (norm && linear.terms.front().tap == Tap::raw) return lacks(linear.name, "a raw tap beside a normalized one");
+    if (norm) continue;
     if (op.kind != InputOpKind::quantize) {
-      return lacks(input.name, fmt::format("the input operation '{}'", name_of(op.kind)));
+      return lacks(input.name, fmt::format("the input operation '{}' here", name_of(op.kind)));
     }
     if (op.bits != 8) return lacks(input.name, fmt::format("rounding of activations to {} bits (8 only)", op.bits));
   }
-  return linear.terms.front().tap == Tap::quantized && activations_ == ActivationRounding::from_file;
+  return {};
 }
 
-Status LinearPlanner::plan(const std::string& name, InputPlan& input, LinearPlan& out) const {
+Status LinearPlanner::plan(const std::string& name, InputPlan& input, LinearPlan& out, bool own_input) const {
   const LinearRecord& linear = *linears_.at(name);
   TERN_TRY(check_composition(linear));
-  TERN_ASSIGN(const bool rounded, wants_rounding(linear));
+  TERN_TRY(check_ops(linear, own_input));
+  const std::vector<InputOp>& ops = file_.description().inputs[linear.input].ops;
+  if (!ops.empty() && ops.front().kind == InputOpKind::normalize) {
+    TERN_ASSIGN(input.norm, vector(ops.front().tensor));
+  }
+  const bool rounded = linear.terms.front().tap == Tap::quantized && activations_ == ActivationRounding::from_file;
   TERN_ASSIGN(out.weight, bind(linear.terms.front().tensor));
   out.name = name;
   const auto works = [&](const LinearKernelEntry& kernel) {
@@ -165,7 +179,7 @@ Status LinearPlanner::plan(const std::string& name, InputPlan& input, LinearPlan
   input.cols = linear.cols;
   input.x_stride = std::max(input.x_stride, align_up(linear.cols, kTileRows));
   if (rounded) {
-    TERN_TRY(round_input(name, file_.description().inputs[linear.input].ops.back(), out.weight, input));
+    TERN_TRY(round_input(name, ops.back(), out.weight, input));
   } else {
     input.x_stride = std::max(input.x_stride, align_up(out.weight.layout.padded_cols(), kTileRows));
   }

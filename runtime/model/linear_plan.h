@@ -3,7 +3,7 @@
 //
 // What this version runs of the format's compositions: one encoded term that covers the whole matrix with
 // scale 1, an optional bias, and an input that is rounded to int8 per token or per token and group, or not at
-// all. Every other part is refused by name.
+// all; an input of a layer's own may be normalized first. Every other part is refused by name.
 #pragma once
 
 #include <string>
@@ -25,6 +25,7 @@ struct InputPlan {
   bool rounded = false;
   uint64_t groups = 0, group_cols = 0, padded_group_cols = 0;  // as ElementKernels::quantize_int8 takes them
   uint64_t code_stride = 0;                                    // bytes per token, a multiple of 64
+  std::vector<float> norm;                                     // weight of the RMSNorm that comes first, or none
 };
 
 struct LinearPlan {
@@ -41,7 +42,10 @@ class LinearPlanner {
   LinearPlanner(const TernFile& file, CpuFeatures features, const LoadOptions& options);
 
   // Plans the layer `name`, and widens `input` to what it needs; layers of one input record share an InputPlan.
-  Status plan(const std::string& name, InputPlan& input, LinearPlan& out) const;
+  // Only an `own_input`, which no other layer reads, may begin with a norm.
+  Status plan(const std::string& name, InputPlan& input, LinearPlan& out, bool own_input = false) const;
+  // Whether the layer's input is of its own (validate_model) where others of its kind share one.
+  bool has_own_input(const std::string& name) const;
 
   // A matrix as a view into the file.
   Result<WeightView> bind(uint32_t tensor) const;
@@ -50,7 +54,7 @@ class LinearPlanner {
   Result<std::vector<float>> vector(const std::string& name) const;
 
  private:
-  Result<bool> wants_rounding(const LinearRecord& linear) const;
+  Status check_ops(const LinearRecord& linear, bool own_input) const;
 
   const TernFile& file_;
   CpuFeatures features_;

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <new>
 
+#include "base/checked.h"
 #include "formats/tern/validate.h"
 #include "runtime/model/linear_plan.h"
 #include "runtime/model/parts.h"
@@ -13,18 +15,33 @@
 namespace tern {
 namespace {
 
+// Layers side by side: all read `shared`, or each an input of its own that is made from it.
+Status plan_group(const LinearPlanner& planner, const std::string& at,
+                  std::initializer_list<std::pair<const char*, LinearPlan*>> layers, InputPlan& shared,
+                  std::vector<InputPlan>& own) {
+  const bool separate = planner.has_own_input(at + layers.begin()->first);
+  if (separate) own.resize(layers.size());
+  size_t i = 0;
+  for (const auto& [name, plan] : layers) {
+    TERN_TRY(planner.plan(at + name, separate ? own[i++] : shared, *plan, separate));
+  }
+  if (!separate) return {};
+  shared.cols = own[0].cols;
+  shared.x_stride = align_up(shared.cols, kTileRows);
+  return {};
+}
+
 Status plan_block(const LinearPlanner& planner, uint32_t index, Block& b) {
   const std::string at = fmt::format("blocks.{}.", index);
   TERN_ASSIGN(b.attn_norm, planner.vector(at + "attn.norm"));
+  TERN_ASSIGN(b.q_norm, planner.vector(at + "attn.q_norm"));
+  TERN_ASSIGN(b.k_norm, planner.vector(at + "attn.k_norm"));
   TERN_ASSIGN(b.attn_sub_norm, planner.vector(at + "attn.sub_norm"));
   TERN_ASSIGN(b.ffn_norm, planner.vector(at + "ffn.norm"));
   TERN_ASSIGN(b.ffn_sub_norm, planner.vector(at + "ffn.sub_norm"));
-  TERN_TRY(planner.plan(at + "attn.q", b.attn_in, b.q));
-  TERN_TRY(planner.plan(at + "attn.k", b.attn_in, b.k));
-  TERN_TRY(planner.plan(at + "attn.v", b.attn_in, b.v));
+  TERN_TRY(plan_group(planner, at, {{"attn.q", &b.q}, {"attn.k", &b.k}, {"attn.v", &b.v}}, b.attn_in, b.attn_own));
   TERN_TRY(planner.plan(at + "attn.o", b.attn_out, b.o));
-  TERN_TRY(planner.plan(at + "ffn.gate", b.ffn_in, b.gate));
-  TERN_TRY(planner.plan(at + "ffn.up", b.ffn_in, b.up));
+  TERN_TRY(plan_group(planner, at, {{"ffn.gate", &b.gate}, {"ffn.up", &b.up}}, b.ffn_in, b.ffn_own));
   TERN_TRY(planner.plan(at + "ffn.down", b.ffn_mid, b.down));
   return {};
 }
@@ -45,7 +62,7 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
     parts->elements_passed_over.push_back(&kernels);
     return false;
   });
-  parts->rope_frequencies = rope_frequencies(c.rope_base, c.head_dim);
+  parts->rope_frequencies = rope_frequencies(c);
   const LinearPlanner planner(*parts->file, parts->features, options);
   parts->blocks.resize(c.layers);
   for (uint32_t i = 0; i < c.layers; ++i) TERN_TRY(plan_block(planner, i, parts->blocks[i]));

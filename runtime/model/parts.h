@@ -10,11 +10,14 @@
 
 namespace tern {
 
-// One decoder block. A sub-norm that the model lacks is an empty vector.
+// One decoder block. A norm that the model lacks is an empty vector.
 struct Block {
+  std::vector<float> q_norm, k_norm;  // of each head, before rotation
   std::vector<float> attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm;
   LinearPlan q, k, v, o, gate, up, down;
   InputPlan attn_in, attn_out, ffn_in, ffn_mid;  // of q k v; of o; of gate up; of down
+  // With a norm per projection: the inputs of q, k, v and of gate, up, made from attn_in and ffn_in. Else none.
+  std::vector<InputPlan> attn_own, ffn_own;
 };
 
 struct Model::Parts {
@@ -27,7 +30,7 @@ struct Model::Parts {
   std::vector<float> output_norm;
   InputPlan head_in;
   LinearPlan head;
-  std::vector<double> rope_frequencies;  // base^(-2i / head_dim), i < head_dim / 2
+  std::vector<double> rope_frequencies;  // head_dim / 2 (rope_table.h)
 
   const ModelConfig& config() const { return file->description().config; }
   uint64_t q_size() const { return uint64_t{config().heads} * config().head_dim; }

@@ -17,14 +17,17 @@ LinearInputBuffer Workspace::Input::bind(uint64_t tokens, const Widths& widths) 
 
 void Workspace::bind(uint64_t tokens, MicroBatch& piece) {
   const ModelConfig& c = model_.config();
-  Widths in, mid;
+  Widths in, mid, own;
   in.include(model_.head_in);
   for (const Block& b : model_.blocks) {
     in.include(b.attn_in), in.include(b.ffn_in);
     mid.include(b.attn_out), mid.include(b.ffn_mid);
+    for (const InputPlan& plan : b.attn_own) own.include(plan);
+    for (const InputPlan& plan : b.ffn_own) own.include(plan);
   }
   piece.in = in_.bind(tokens, in);
   piece.mid = mid_.bind(tokens, mid);
+  for (size_t i = 0; i < kOwnInputs && own.x != 0; ++i) piece.own[i] = own_[i].bind(tokens, own);
   piece.x = x_.grow(tokens * c.hidden_size);
   piece.added = added_.grow(tokens * c.hidden_size);
   piece.q = q_.grow(tokens * model_.q_size());

@@ -1,6 +1,7 @@
 // The buffers that a piece of tokens runs through, as large as the largest piece so far.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <new>
 #include <vector>
@@ -62,6 +63,7 @@ class Workspace {
   unsigned threads_;
   AlignedBuffer<float> x_, added_, q_, k_, v_, gate_, up_, cos_, sin_;
   Input in_, mid_;
+  std::array<Input, kOwnInputs> own_;
   AlignedBuffer<std::byte> scratch_;
   std::vector<std::byte*> scratch_of_;
 };

@@ -99,7 +99,13 @@ nlohmann::json config_json(const ModelConfig& c) {
           {"final_norm_eps", c.final_norm_eps},
           {"rope_base", c.rope_base},
           {"rope_pairing", static_cast<int>(c.rope_pairing)},
-          {"activation", static_cast<int>(c.activation)}};
+          {"activation", static_cast<int>(c.activation)},
+          {"window", c.window},
+          {"rope_scaling", static_cast<int>(c.rope_scaling)},
+          {"rope_factor", c.rope_factor},
+          {"rope_low_frequency", c.rope_low_frequency},
+          {"rope_high_frequency", c.rope_high_frequency},
+          {"rope_trained_context", c.rope_trained_context}};
 }
 
 nlohmann::json tokenizer_json(const TokenizerData& t) {

@@ -49,7 +49,7 @@ std::vector<uint64_t> nasty_values(uint64_t original, size_t bytes) {
 }  // namespace
 
 TEST_CASE("a file cut anywhere near a boundary is refused") {
-  for (const char* name : {"example", "tokenizer", "compositions"}) {
+  for (const char* name : {"example", "tokenizer", "compositions", "optional_parts"}) {
     const Bytes file = golden_file(name);
     for (uint64_t end : boundaries(file)) {
       for (int64_t delta : {-1, 0, 1}) {

@@ -1,6 +1,7 @@
 #include "formats/tern/validate.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -63,6 +64,30 @@ TEST_CASE("config fields keep their ranges") {
   CHECK(error([](ModelConfig& c) { c.rope_base = 0; }).find("rope_base is 0") != std::string::npos);
   CHECK(error([](ModelConfig& c) { c.rope_pairing = RopePairing(3); }).find("rope_pairing is 3") != std::string::npos);
   CHECK(error([](ModelConfig& c) { c.activation = Activation(0); }).find("activation is 0") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.window = 4096; }) == "");
+  CHECK(error([](ModelConfig& c) { c.window = (1u << 30) + 1; }).find("window is 1073741825") != std::string::npos);
+}
+
+TEST_CASE("the fields of rope scaling fit its kind") {
+  const auto error = [](auto change) {
+    ModelConfig c = whole_model().config;
+    c.rope_scaling = RopeScaling::llama3, c.rope_factor = 8, c.rope_trained_context = 8192;
+    c.rope_low_frequency = 1, c.rope_high_frequency = 4;
+    change(c);
+    return validate_config(c).message();
+  };
+  const auto names = [](const std::string& message, const char* what) {
+    INFO(message);
+    return message.find(what) != std::string::npos;
+  };
+  CHECK(error([](ModelConfig&) {}) == "");
+  CHECK(names(error([](ModelConfig& c) { c.rope_scaling = RopeScaling(3); }), "rope_scaling is 3"));
+  CHECK(names(error([](ModelConfig& c) { c.rope_scaling = RopeScaling::none; }), "rope_factor is 8"));
+  CHECK(names(error([](ModelConfig& c) { c.rope_scaling = RopeScaling::linear; }), "rope_low_frequency is 1"));
+  CHECK(names(error([](ModelConfig& c) { c.rope_factor = 0.5f; }), "rope_factor is 0.5"));
+  CHECK(names(error([](ModelConfig& c) { c.rope_low_frequency = 4; }), "rope_high_frequency are 4 and 4"));
+  CHECK(names(error([](ModelConfig& c) { c.rope_high_frequency = INFINITY; }), "rope_high_frequency are 1 and inf"));
+  CHECK(names(error([](ModelConfig& c) { c.rope_trained_context = 0; }), "rope_trained_context is 0"));
 }
 
 TEST_CASE("a whole model is complete, rightly shaped and holds nothing else") {
@@ -87,8 +112,15 @@ TEST_CASE("a whole model is complete, rightly shaped and holds nothing else") {
   CHECK(model_error([](ModelDescription& d) { d.config.ffn_size = 16; }) ==
         "linear 'blocks.0.ffn.gate' is 12 x 8, expected 16 x 8");
   CHECK(model_error([](ModelDescription& d) {
-          linear(d, "blocks.0.attn.o").bias = linear(d, "blocks.0.attn.q").bias;
-        }) == "linear 'blocks.0.attn.o' has a bias, which this architecture does not");
+          d.tensors.push_back(d.tensors[index_of(d, "output.norm")]);
+          d.tensors.back().name = "head.bias", d.tensors.back().cols = d.config.vocab_size;
+          linear(d, "head").bias = static_cast<uint32_t>(d.tensors.size() - 1);
+        }) == "linear 'head' has a bias, which this architecture does not");
+  CHECK(model_error([](ModelDescription& d) {
+          d.inputs.push_back({"blocks.0.attn.q.in", 8, {}});  // k and v still read the shared input
+          linear(d, "blocks.0.attn.q").input = static_cast<uint32_t>(d.inputs.size() - 1);
+          linear(d, "blocks.0.attn.q").terms[0].tap = Tap::raw;
+        }) == "linear 'blocks.0.attn.k' reads input 'blocks.0.attn.in', expected 'blocks.0.attn.k.in'");
   CHECK(model_error([](ModelDescription& d) {
           linear(d, "blocks.0.attn.q").input = linear(d, "head").input;
           linear(d, "blocks.0.attn.q").terms[0].tap = Tap::raw;

@@ -72,6 +72,31 @@ std::string encode_safetensors(const PlainTensors& tensors) {
   return safetensors_bytes(header.dump(), data);
 }
 
+Checkpoint::Checkpoint(const CheckpointSpec& spec) {
+  const Status status = write_checkpoint(folder.path(), spec);
+  if (!status.ok()) throw std::runtime_error(status.message());
+  config = nlohmann::json::parse(read_file(folder.path("config.json")));
+  tensors = decode_safetensors(read_file(folder.path("model.safetensors")));
+}
+
+Result<SourceModel> Checkpoint::import() const {
+  write_file(folder.path("config.json"), config.dump());
+  write_file(folder.path("model.safetensors"), encode_safetensors(tensors));
+  return import_checkpoint(folder.path(), {});
+}
+
+std::string Checkpoint::error() const {
+  const auto model = import();
+  return model.ok() ? "no error" : model.status().message();
+}
+
+void Checkpoint::rename(const std::string& from, const std::string& to) {
+  auto node = tensors.extract(from);
+  if (node.empty()) throw std::runtime_error("no tensor " + from);
+  node.key() = to;
+  tensors.insert(std::move(node));
+}
+
 float half_by_definition(uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
   const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "formats/import/source_model.h"
+#include "tests/tools/checkpoint_writer.h"
 
 namespace tern::test {
 
@@ -45,6 +46,18 @@ std::vector<float> as_floats(const PlainTensor& tensor);  // F32, F16, BF16, I8,
 
 // All of a source matrix, read in two uneven parts as a converter streams them; throws when a read fails.
 std::vector<float> all_rows(const SourceMatrix& matrix);
+
+// A made checkpoint whose config and tensors can be changed before it is imported.
+struct Checkpoint {
+  TemporaryFolder folder;
+  nlohmann::json config;
+  PlainTensors tensors;
+
+  explicit Checkpoint(const CheckpointSpec& spec);  // throws if it cannot be written
+  Result<SourceModel> import() const;
+  std::string error() const;  // of the import; "no error"
+  void rename(const std::string& from, const std::string& to);
+};
 
 // A float as IEEE binary16, by arithmetic on exponents (not base/half).
 float half_by_definition(uint16_t bits);

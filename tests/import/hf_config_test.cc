@@ -76,15 +76,22 @@ TEST_CASE("config.json: fields that are understood", "[hf_config]") {
 
 TEST_CASE("config.json: what is not understood is refused by name", "[hf_config]") {
   CHECK_THAT(error_with("logit_scale", 2), Contains("'logit_scale'") && Contains("2"));
-  CHECK_THAT(error_with("rope_scaling", {{"rope_type", "llama3"}, {"factor", 8}}), Contains("rope_scaling.rope_type"));
-  CHECK_THAT(error_with("rope_scaling", {{"type", "linear"}, {"factor", 2}}), Contains("rope_scaling.type"));
+  for (const char* type : {"yarn", "dynamic", "longrope", "su", "mrope"}) {
+    CHECK_THAT(error_with("rope_scaling", {{"rope_type", type}}), Contains("rope_scaling.rope_type") && Contains(type));
+    CHECK_THAT(error_with("rope_parameters", {{"type", type}}), Contains("rope_parameters.type") && Contains(type));
+  }
   CHECK_THAT(error_with("rope_scaling", {{"factor", 2}}), Contains("rope_scaling.factor"));
+  CHECK_THAT(error_with("rope_scaling", {{"type", "linear"}, {"factor", 2}, {"low_freq_factor", 1}}),
+             Contains("rope_scaling.low_freq_factor"));
+  CHECK_THAT(error_with("rope_parameters", {{"partial_rotary_factor", 0.5}}), Contains("partial_rotary_factor"));
   CHECK_THAT(error_with("pretraining_tp", 2), Contains("pretraining_tp"));
-  CHECK_THAT(error_with("attention_bias", true), Contains("attention_bias"));
-  CHECK_THAT(error_with("mlp_bias", true), Contains("mlp_bias"));
   CHECK_THAT(error_with("hidden_act", "gelu"), Contains("'gelu'"));
   CHECK_THAT(error_with("activation_quant", "int8"), Contains("activation_quant"));
-  CHECK_THAT(error_with("architectures", {"MistralForCausalLM"}), Contains("'MistralForCausalLM'"));
+  CHECK_THAT(error_with("architectures", {"Gemma2ForCausalLM"}), Contains("'Gemma2ForCausalLM'"));
+  CHECK_THAT(error_with("use_sliding_window", true), Contains("use_sliding_window"));
+  CHECK_THAT(error_with("layer_types", {"sliding_attention", "full_attention"}), Contains("layer_types"));
+  CHECK_THAT(error_with("layer_types", {"full_attention"}), Contains("layer_types"));
+  CHECK(error_with("layer_types", {"full_attention", "full_attention"}) == "no error");
   CHECK_THAT(error_with("model_type", "qwen3"), Contains("qwen3"));
   CHECK_THAT(error_with("sliding_window", 4), Contains("sliding_window"));
   CHECK_THAT(error_with("partial_rotary_factor", 0.5), Contains("partial_rotary_factor"));
@@ -97,9 +104,116 @@ TEST_CASE("config.json: what is not understood is refused by name", "[hf_config]
   CHECK_THAT(quantization("quant_method", "gptq"), Contains("quant_method") && Contains("gptq"));
   CHECK_THAT(quantization("linear_class", "other"), Contains("linear_class") && Contains("other"));
   CHECK_THAT(quantization("quantization_mode", "lazy"), Contains("quantization_mode"));
-  CHECK_THAT(quantization("use_rms_norm", true), Contains("use_rms_norm"));
+  CHECK_THAT(quantization("use_rms_norm", 1), Contains("use_rms_norm"));
+  json norms = minimal();  // the norms' eps, 1e-5, differs from the model's
+  norms["quantization_config"] = {{"quant_method", "bitnet"}, {"use_rms_norm", true}, {"rms_norm_eps", 1e-5}};
+  CHECK_THAT(parse(norms).status().message(), Contains("quantization_config.rms_norm_eps"));
   CHECK_THAT(quantization("group_size", 64), Contains("group_size"));
   CHECK_THAT(quantization("modules_to_not_convert", {"model.layers.0.mlp.up_proj"}), Contains("up_proj"));
+}
+
+TEST_CASE("config.json: rope scaling", "[hf_config]") {
+  json document = minimal();
+  document["rope_scaling"] = {{"type", "linear"}, {"factor", 4.0}};
+  REQUIRE(parse(document).ok());
+  CHECK(parse(document)->rope_scaling.type == "linear");
+  CHECK(parse(document)->rope_scaling.factor == 4);
+
+  const json llama3 = {{"rope_type", "llama3"},   {"factor", 8.0},          {"low_freq_factor", 1.0},
+                       {"high_freq_factor", 4.0}, {"rope_theta", 500000.0}, {"original_max_position_embeddings", 8192}};
+  document.erase("rope_scaling");
+  document["rope_parameters"] = llama3;
+  const auto config = parse(document);
+  INFO(config.status().message());
+  REQUIRE(config.ok());
+  CHECK(config->rope_theta == 500000);
+  CHECK(config->rope_scaling.high_frequency == 4);
+  CHECK(config->rope_scaling.trained_context == 8192);
+
+  const auto changed = [&](const char* field, const json& value) {
+    json scaling = llama3;
+    scaling[field] = value;
+    if (value.is_null()) scaling.erase(field);
+    return error_with("rope_parameters", scaling);
+  };
+  REQUIRE(changed("factor", 1) == "no error");
+  for (const char* field : {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+    CHECK_THAT(changed(field, nullptr), Contains(field));
+    CHECK_THAT(changed(field, 0), Contains(field));
+  }
+  CHECK_THAT(changed("factor", 0.5), Contains("rope_parameters.factor"));
+  CHECK_THAT(changed("low_freq_factor", 4), Contains("low_freq_factor 4") && Contains("high_freq_factor"));
+  CHECK_THAT(changed("type", "linear"), Contains("contradicts"));
+  CHECK_THAT(changed("beta_fast", 32), Contains("rope_parameters.beta_fast"));
+  document["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
+  CHECK_THAT(parse(document).status().message(), Contains("contradicts"));
+}
+
+TEST_CASE("config.json: what the families differ in", "[hf_config]") {
+  const auto of = [](const char* architecture, const char* type, json extra) {
+    json document = minimal();
+    document["architectures"] = {architecture};
+    document["model_type"] = type;
+    document["num_key_value_heads"] = 2;
+    document.update(extra);
+    return parse(document);
+  };
+  const auto error = [](const Result<HfConfig>& config) {
+    return config.ok() ? std::string("no error") : config.status().message();
+  };
+  const auto mistral = of("MistralForCausalLM", "mistral", {{"sliding_window", 40}});
+  REQUIRE(error(mistral) == "no error");
+  CHECK(mistral->window == 40);
+  CHECK(of("MistralForCausalLM", "mistral", {{"sliding_window", nullptr}})->window == 0);
+  CHECK_THAT(error(of("MistralForCausalLM", "mistral", json::object())), Contains("'sliding_window' is missing"));
+  CHECK_THAT(error(of("MistralForCausalLM", "mistral", {{"sliding_window", 4}, {"attention_bias", true}})),
+             Contains("attention_bias"));
+
+  const auto qwen2 = of("Qwen2ForCausalLM", "qwen2",
+                        {{"use_sliding_window", false}, {"sliding_window", 40}, {"max_window_layers", 2}});
+  REQUIRE(error(qwen2) == "no error");
+  CHECK(qwen2->qkv_bias);
+  CHECK_FALSE(qwen2->o_bias);
+  CHECK_FALSE(qwen2->head_norms);
+  CHECK(qwen2->window == 0);
+  const auto windowed = [&](const json& layers) {
+    return of("Qwen2ForCausalLM", "qwen2",
+              {{"use_sliding_window", true}, {"sliding_window", 40}, {"max_window_layers", layers}});
+  };
+  CHECK(windowed(0)->window == 40);
+  CHECK(windowed(2)->window == 0);
+  CHECK_THAT(error(windowed(1)), Contains("max_window_layers is 1 of 2"));
+  CHECK_THAT(error(of("Qwen2ForCausalLM", "qwen2", {{"use_sliding_window", true}})), Contains("sliding_window"));
+
+  const auto qwen3 = of("Qwen3ForCausalLM", "qwen3", {{"attention_bias", true}});
+  REQUIRE(error(qwen3) == "no error");
+  CHECK(qwen3->head_norms);
+  CHECK(qwen3->o_bias);
+  CHECK(qwen3->head_dim == 128);
+  CHECK_THAT(error(of("Qwen3ForCausalLM", "qwen2", json::object())), Contains("contradicts"));
+  CHECK(of("Qwen3Model", "qwen3", json::object())->headless);
+  CHECK_THAT(error(of("Qwen3ForCausalLM", "qwen3", {{"num_key_value_heads", nullptr}})),
+             Contains("num_key_value_heads"));
+
+  json biased = {{"attention_bias", true}, {"mlp_bias", true}};
+  const auto llama = of("LlamaForCausalLM", "llama", biased);
+  REQUIRE(error(llama) == "no error");
+  CHECK((llama->qkv_bias && llama->o_bias && llama->mlp_bias));
+
+  // 1bitLLM's models: the class has two sets of defaults, so these fields are needed.
+  const auto old_bitnet = of("BitnetForCausalLM", "llama", {{"hidden_act", "silu"}, {"rope_theta", 10000}});
+  REQUIRE(error(old_bitnet) == "no error");
+  CHECK(old_bitnet->sub_norms);
+  CHECK_THAT(error(of("BitnetForCausalLM", "llama", {{"hidden_act", "silu"}})), Contains("rope_theta"));
+  CHECK_THAT(error(of("BitnetForCausalLM", "llama", {{"rope_theta", 10000}})), Contains("hidden_act"));
+
+  json by_type = minimal();
+  by_type.erase("architectures");
+  by_type["model_type"] = "qwen3";
+  by_type["num_key_value_heads"] = 2;
+  CHECK(parse(by_type)->architecture == "Qwen3ForCausalLM");
+  by_type["model_type"] = "gemma";
+  CHECK_THAT(parse(by_type).status().message(), Contains("\"gemma\"") && Contains("qwen3"));
 }
 
 TEST_CASE("config.json: wrong and contradictory values", "[hf_config]") {

@@ -43,28 +43,6 @@ std::vector<float> unpack(const PlainTensor& packed, float scale) {
   return values;
 }
 
-// A checkpoint whose parts can be changed before it is imported.
-struct Checkpoint {
-  TemporaryFolder folder;
-  json config;
-  PlainTensors tensors;
-
-  explicit Checkpoint(const CheckpointSpec& spec) {
-    REQUIRE(write_checkpoint(folder.path(), spec).ok());
-    config = json::parse(read_file(folder.path("config.json")));
-    tensors = decode_safetensors(read_file(folder.path("model.safetensors")));
-  }
-  Result<SourceModel> import() const {
-    write_file(folder.path("config.json"), config.dump());
-    write_file(folder.path("model.safetensors"), encode_safetensors(tensors));
-    return import_checkpoint(folder.path(), {});
-  }
-  std::string error() const {
-    const auto model = import();
-    return model.ok() ? "no error" : model.status().message();
-  }
-};
-
 std::string error_with(const CheckpointSpec& spec, const std::function<void(Checkpoint*)>& change) {
   Checkpoint checkpoint(spec);
   REQUIRE(checkpoint.error() == "no error");

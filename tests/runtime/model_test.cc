@@ -77,6 +77,13 @@ TEST_CASE("model: compositions that this version lacks are refused by name") {
                 "blocks.0.attn.in", "input operation 'scale'");
   check_refused(load_changed([](ModelDescription& d) {
                   InputOp op;
+                  op.kind = InputOpKind::normalize;
+                  op.tensor = add_vector(d, "blocks.0.attn.in.norm", 24);
+                  d.inputs[linear(d, "blocks.0.attn.k").input].ops.push_back(op);
+                }),
+                "blocks.0.attn.in", "input operation 'normalize'");
+  check_refused(load_changed([](ModelDescription& d) {
+                  InputOp op;
                   op.bits = 4, op.scope = ScaleScope::row;
                   LinearRecord& head = linear(d, "head");
                   d.inputs[head.input].ops.push_back(op);
@@ -127,7 +134,9 @@ TEST_CASE("model: options choose the kernels, facts describe them") {
 TEST_CASE("model: rotary angles are those of double arithmetic, rounded once") {
   for (const double base : {1.0, 10000.0, 500000.0}) {
     for (const uint32_t d : {2u, 6u, 64u, 128u}) {
-      const std::vector<double> frequencies = rope_frequencies(base, d);
+      ModelConfig c;
+      c.rope_base = static_cast<float>(base), c.head_dim = d;
+      const std::vector<double> frequencies = rope_frequencies(c);
       REQUIRE(frequencies.size() == d / 2);
       std::vector<float> cos(d / 2), sin(d / 2);
       for (const uint32_t position : {0u, 1u, 7u, 511u, 4095u, 131071u, kMaxPositions - 1}) {
@@ -143,6 +152,32 @@ TEST_CASE("model: rotary angles are those of double arithmetic, rounded once") {
       }
     }
   }
+}
+
+TEST_CASE("model: scaled rotary frequencies, for the numbers of Llama 3.1") {
+  ModelConfig c;
+  c.rope_base = 500000, c.head_dim = 128;
+  const std::vector<double> plain = rope_frequencies(c);
+  c.rope_scaling = RopeScaling::linear, c.rope_factor = 4;
+  const std::vector<double> linear = rope_frequencies(c);
+  c.rope_scaling = RopeScaling::llama3, c.rope_factor = 8;
+  c.rope_low_frequency = 1, c.rope_high_frequency = 4, c.rope_trained_context = 8192;
+  const std::vector<double> llama3 = rope_frequencies(c);
+  int kept = 0, divided = 0;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    CHECK(linear[i] == plain[i] / 4);
+    const double wavelength = 2 * std::acos(-1.0) / plain[i];
+    kept += llama3[i] == plain[i], divided += llama3[i] == plain[i] / 8;
+    if (wavelength < 2047) CHECK(llama3[i] == plain[i]);
+    if (wavelength > 8193) CHECK(llama3[i] == plain[i] / 8);
+    if (wavelength > 2049 && wavelength < 8191) {
+      const double smooth = (8192 / wavelength - 1) / 3;
+      CHECK(llama3[i] == Approx(plain[i] * ((1 - smooth) / 8 + smooth)).epsilon(1e-13));
+    }
+  }
+  // 500000^(-i/64): wavelengths 1964 at i = 28, 2411 at 29, 7331 at 34... 8999 at 35
+  CHECK(kept == 29);
+  CHECK(divided == 29);
 }
 
 }  // namespace tern

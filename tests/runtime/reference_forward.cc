@@ -1,4 +1,4 @@
-// The forward pass of a Llama or BitNet model in double precision, position by position.
+// The forward pass of a decoder in double precision, position by position.
 #include <algorithm>
 #include <cmath>
 
@@ -32,8 +32,9 @@ class Reference {
     return Vector(values.begin(), values.end());
   }
 
-  Vector norm(const Vector& x, const std::string& weight, double eps) const {
-    const Vector w = row(weight, 0);
+  Vector norm(const Vector& x, const std::string& weight, double eps) const { return norm(x, row(weight, 0), eps); }
+
+  static Vector norm(const Vector& x, const Vector& w, double eps) {
     double squares = 0;
     for (double v : x) squares += v * v;
     Vector y(x.size());
@@ -54,7 +55,10 @@ class Reference {
 
   Vector linear(const std::string& name, Vector x) const {
     const auto& l = *std::find_if(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == name; });
-    if (rounded_ && l.terms[0].tap == Tap::quantized) round(d_.inputs[l.input].ops.back(), x);
+    for (const InputOp& op : d_.inputs[l.input].ops) {
+      if (op.kind == InputOpKind::normalize) x = norm(x, row(op.tensor, 0), c_.norm_eps);
+      if (op.kind == InputOpKind::quantize && rounded_ && l.terms[0].tap == Tap::quantized) round(op, x);
+    }
     Vector y(l.rows);
     for (uint64_t r = 0; r < l.rows; ++r) {
       const Vector w = row(l.terms[0].tensor, r);
@@ -64,13 +68,37 @@ class Reference {
     return y;
   }
 
+  // By wavelengths, as transformers writes it.
+  double frequency(size_t i) const {
+    const double plain = std::pow(double(c_.rope_base), -2.0 * i / c_.head_dim);
+    if (c_.rope_scaling == RopeScaling::none) return plain;
+    if (c_.rope_scaling == RopeScaling::linear) return plain / c_.rope_factor;
+    const double trained = c_.rope_trained_context, low = c_.rope_low_frequency, high = c_.rope_high_frequency;
+    const double wavelength = 2 * std::acos(-1.0) / plain;
+    if (wavelength < trained / high) return plain;
+    if (wavelength > trained / low) return plain / c_.rope_factor;
+    const double smooth = (trained / wavelength - low) / (high - low);
+    return (1 - smooth) * plain / c_.rope_factor + smooth * plain;
+  }
+
+  // The norm of each head, if the model has it.
+  Vector head_norm(Vector x, const std::string& weight) const {
+    if (file_.find_tensor(weight) == kNoTensor) return x;
+    for (size_t head = 0; head < x.size(); head += c_.head_dim) {
+      const auto begin = x.begin() + static_cast<std::ptrdiff_t>(head);
+      const Vector y = norm(Vector(begin, begin + c_.head_dim), weight, c_.norm_eps);
+      std::copy(y.begin(), y.end(), begin);
+    }
+    return x;
+  }
+
   void rotate(Vector& x) const {
     const size_t d = c_.head_dim;
     for (size_t head = 0; head < x.size(); head += d) {
       for (size_t i = 0; i < d / 2; ++i) {
         const bool halves = c_.rope_pairing == RopePairing::halves;
         double &a = x[head + (halves ? i : 2 * i)], &b = x[head + (halves ? i + d / 2 : 2 * i + 1)];
-        const double angle = position_ * std::pow(double(c_.rope_base), -2.0 * i / d);
+        const double angle = position_ * frequency(i);
         const double re = a * std::cos(angle) - b * std::sin(angle);
         b = a * std::sin(angle) + b * std::cos(angle);
         a = re;
@@ -84,10 +112,11 @@ class Reference {
     for (size_t h = 0; h < c_.heads; ++h) {
       const size_t kv = h * c_.kv_heads / c_.heads * d;
       Vector p;
-      for (const Vector& k : keys_[layer]) {
+      for (size_t j = 0; j < keys_[layer].size(); ++j) {
         double dot = 0;
-        for (size_t i = 0; i < d; ++i) dot += q[h * d + i] * k[kv + i];
-        p.push_back(std::exp(dot / std::sqrt(double(d))));
+        for (size_t i = 0; i < d; ++i) dot += q[h * d + i] * keys_[layer][j][kv + i];
+        const bool seen = c_.window == 0 || position_ - j < c_.window;
+        p.push_back(seen ? std::exp(dot / std::sqrt(double(d))) : 0);
       }
       double sum = 0;
       for (double v : p) sum += v;
@@ -102,7 +131,8 @@ class Reference {
     const std::string at = "blocks." + std::to_string(i) + ".";
     const bool sub_norms = file_.find_tensor(at + "attn.sub_norm") != kNoTensor;
     const Vector a = norm(x, at + "attn.norm", c_.norm_eps);
-    Vector q = linear(at + "attn.q", a), k = linear(at + "attn.k", a);
+    Vector q = head_norm(linear(at + "attn.q", a), at + "attn.q_norm");
+    Vector k = head_norm(linear(at + "attn.k", a), at + "attn.k_norm");
     rotate(q);
     rotate(k);
     keys_[i].push_back(k);

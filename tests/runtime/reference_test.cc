@@ -1,123 +1,25 @@
 // Published and self-made references: checkpoints of ../shared are imported, converted and run, and their logits
 // compared with those of other implementations. Skipped, by name, where ../shared is absent.
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
-#include "formats/import/convert.h"
-#include "runtime/session/session.h"
+#include "tests/runtime/checkpoint_run.h"
 #include "tests/runtime/tiny_model.h"
 #include "tests/shared_data.h"
 
 namespace tern {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
+using test::convert_and_load;
 using test::have_shared;
+using test::load_f32;
+using test::read_json;
+using test::relative_error;
+using test::run;
+using test::Scratch;
 using test::shared_path;
-
-void must(const Status& status) {
-  INFO(status.message());
-  REQUIRE(status.ok());
-}
-
-json read_json(const std::string& path) {
-  std::ifstream in(path);
-  REQUIRE(in.good());
-  return json::parse(in);
-}
-
-// A directory of its own, removed at the end.
-struct Scratch {
-  fs::path path = fs::temp_directory_path() / ("tern-reference-" + std::to_string(getpid()));
-  Scratch() { fs::create_directories(path); }
-  ~Scratch() { fs::remove_all(path); }
-  // Copies shared files under the names that a checkpoint directory has.
-  std::string checkpoint(const std::vector<std::pair<std::string, std::string>>& files) const {
-    const fs::path at = path / "checkpoint";
-    fs::remove_all(at);
-    fs::create_directories(at);
-    for (const auto& [from, to] : files) fs::copy_file(shared_path(from), at / to);
-    return at.string();
-  }
-};
-
-// Imports and converts; every matrix but head and embedding as the checkpoint has it, these two as `ends`.
-std::shared_ptr<const Model> convert_and_load(const Scratch& scratch, const std::string& source, WeightChoice ends,
-                                              ActivationRounding activations) {
-  auto imported = import_checkpoint(source, {});
-  must(imported.status());
-  ConvertOptions options;
-  options.head = options.embed = ends;
-  const std::string path = (scratch.path / "model.tern").string();
-  const auto report = convert(*imported, options, path);
-  must(report.status());
-  for (const TensorReport& t : report->tensors) {
-    INFO(t.name << " as " << t.encoding << ": relative error " << t.relative_error);
-    CHECK(t.exact);
-  }
-  LoadOptions load;
-  load.activations = activations;
-  load.check_tensors = true;
-  auto model = Model::load(path, load);
-  must(model.status());
-  return *model;
-}
-
-std::shared_ptr<const Model> load_f32(const Scratch& scratch, const std::string& source,
-                                      WeightChoice ends = WeightChoice::automatic) {
-  return convert_and_load(scratch, source, ends, ActivationRounding::f32);
-}
-
-// Logits of every position with an f32 cache.
-std::vector<std::vector<float>> run(const std::shared_ptr<const Model>& model, const std::vector<int32_t>& tokens) {
-  SessionOptions options;
-  options.key_type = options.value_type = FloatType::f32;
-  options.context = static_cast<uint32_t>(tokens.size());
-  options.work_per_thread = 0;
-  auto session = Session::create(model, options);
-  must(session.status());
-  const SequenceId id = (*session)->add_sequence().value();
-  std::vector<StepToken> step;
-  for (int32_t t : tokens) step.push_back({id, t, true});
-  must((*session)->step(step));
-  std::vector<std::vector<float>> logits;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const auto row = (*session)->logits(i);
-    logits.emplace_back(row.begin(), row.end());
-  }
-  return logits;
-}
-
-// Largest difference relative to the largest logit of the position.
-double relative_error(const std::vector<float>& logits, const std::vector<double>& expected) {
-  REQUIRE(logits.size() == expected.size());
-  double difference = 0, largest = 1e-3;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    difference = std::max(difference, std::fabs(logits[i] - expected[i]));
-    largest = std::max(largest, std::fabs(expected[i]));
-  }
-  return difference / largest;
-}
-
-void check_fixture(const std::shared_ptr<const Model>& model, const std::string& logits_json) {
-  const json reference = read_json(shared_path(logits_json));
-  double worst = 0;
-  for (size_t s = 0; s < reference["sequences"].size(); ++s) {
-    const auto logits = run(model, reference["sequences"][s]);
-    for (size_t t = 0; t < logits.size(); ++t) {
-      worst = std::max(worst, relative_error(logits[t], reference["logits"][s][t]));
-    }
-  }
-  INFO("worst relative error " << worst);
-  CHECK(worst < 1e-4);
-}
 
 using Top = std::vector<std::pair<int32_t, double>>;
 
@@ -229,31 +131,6 @@ void check_own(const std::shared_ptr<const Model>& model, const std::string& pat
 }
 
 }  // namespace
-
-TEST_CASE("reference: Hugging Face Llama fixture, one file and shards") {
-  if (!have_shared("data/hf/tiny_llama_logits.json")) return;
-  const Scratch scratch;
-  check_fixture(load_f32(scratch, scratch.checkpoint({{"data/hf/tiny_llama_config.json", "config.json"},
-                                                      {"data/hf/tiny_llama.safetensors", "model.safetensors"}})),
-                "data/hf/tiny_llama_logits.json");
-  const std::string base = "tiny_llama-0000", of = "-of-00002.safetensors";
-  check_fixture(load_f32(scratch, scratch.checkpoint(
-                                      {{"data/hf/tiny_llama_config.json", "config.json"},
-                                       {"data/hf/tiny_llama.safetensors.index.json", "model.safetensors.index.json"},
-                                       {"data/hf/" + base + "1" + of, base + "1" + of},
-                                       {"data/hf/" + base + "2" + of, base + "2" + of}})),
-                "data/hf/tiny_llama_logits.json");
-}
-
-TEST_CASE("reference: Hugging Face BitNet fixture") {
-  if (!have_shared("data/hf/tiny_bitnet_logits.json")) return;
-  const Scratch scratch;
-  check_fixture(load_f32(scratch,
-                         scratch.checkpoint({{"data/hf/tiny_bitnet_config.json", "config.json"},
-                                             {"data/hf/tiny_bitnet.safetensors", "model.safetensors"}}),
-                         WeightChoice::f32),
-                "data/hf/tiny_bitnet_logits.json");
-}
 
 TEST_CASE("reference: stories260K from llama2.c and from Hugging Face layout") {
   if (!have_shared("data/models/stories260K/sample.json")) return;

@@ -217,16 +217,19 @@ TEST_CASE("session: int8 activations agree with their formula in double") {
     const auto plain = test::reference_logits(model->file(), tokens, false);
     const auto s = session(model, options(1, 512, FloatType::f32, FloatType::f32));
     feed(*s, s->add_sequence().value(), tokens, tokens.size());
-    // A value that sits on a rounding boundary may take the other code and change later ones, so compare the
-    // mean: the rounding itself moves the logits far more than such flips do.
-    double difference = 0, rounding = 0;
+    // A value that sits on a rounding boundary may take the other code, and through the cache change every later
+    // position. Where none does, the rounding moves the logits far more than f32 arithmetic.
+    size_t agree = 0;
     for (size_t t = 0; t < tokens.size(); ++t) {
+      double difference = 0, rounding = 0;
       for (size_t i = 0; i < expected[t].size(); ++i) {
         difference += std::fabs(s->logits(t)[i] - expected[t][i]);
         rounding += std::fabs(plain[t][i] - expected[t][i]);
       }
+      agree += difference < 1e-3 * rounding;
+      CHECK(difference < rounding);
     }
-    CHECK(difference < 0.1 * rounding);
+    CHECK(agree > tokens.size() / 4);
   });
 }
 

@@ -36,68 +36,7 @@ InputOp per_group(uint32_t group) {
 
 namespace {
 
-ModelConfig config(uint32_t hidden, uint32_t ffn, uint32_t layers, uint32_t heads, uint32_t kv_heads, uint32_t head_dim,
-                   uint32_t vocab) {
-  ModelConfig c;
-  c.hidden_size = hidden, c.ffn_size = ffn, c.layers = layers, c.vocab_size = vocab;
-  c.heads = heads, c.kv_heads = kv_heads, c.head_dim = head_dim, c.context = 256;
-  return c;
-}
-
 Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
-
-}  // namespace
-
-std::vector<TinyShape> tiny_shapes() {
-  std::vector<TinyShape> shapes;
-  TinyShape s;
-  s.name = "llama, dense f32, halves";
-  s.config = config(24, 40, 2, 4, 2, 6, 37);
-  s.linear = dense(FloatType::f32), s.head = dense(FloatType::f32);
-  shapes.push_back(s);
-
-  s = {};
-  s.name = "bitnet, trit per tensor, sub-norms, relu2, int8 head tied";
-  s.config = config(64, 96, 3, 4, 2, 16, 50);
-  s.config.activation = Activation::relu2, s.config.rope_base = 500000.f, s.config.final_norm_eps = 1e-6f;
-  s.linear = trit(1, ScaleScope::tensor, 0, FloatType::f32), s.head = int8(ScaleScope::group, 32, FloatType::f16);
-  s.rounding = per_token(), s.head_rounding = per_group(32);
-  s.sub_norms = true, s.tied = true;
-  shapes.push_back(s);
-
-  s = {};
-  s.name = "interleaved, int8 groups of 8, bf16 head, biases";
-  s.config = config(40, 72, 2, 5, 1, 8, 65);
-  s.config.rope_pairing = RopePairing::interleaved;
-  s.linear = int8(ScaleScope::group, 8, FloatType::f32), s.head = dense(FloatType::bf16);
-  s.rounding = per_group(8), s.biases = true;
-  shapes.push_back(s);
-
-  s = {};
-  s.name = "two trit planes, groups of 48 with a short tail, head_dim 64";
-  s.config = config(112, 144, 2, 2, 2, 64, 33);
-  s.linear = trit(2, ScaleScope::group, 48, FloatType::f16), s.head = dense(FloatType::f16);
-  s.rounding = per_group(48), s.tied = true, s.sub_norms = true;
-  shapes.push_back(s);
-
-  s = {};
-  s.name = "trit per row, per-token rounding of odd widths";
-  s.config = config(54, 50, 2, 6, 3, 10, 41);
-  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = int8(ScaleScope::row, 0, FloatType::f32);
-  s.rounding = per_token(), s.head_rounding = per_token();
-  shapes.push_back(s);
-
-  s = {};
-  s.name = "int8 groups of 16 under per-token rounding";
-  s.config = config(48, 64, 2, 3, 3, 16, 29);
-  s.linear = int8(ScaleScope::group, 16, FloatType::f16), s.head = dense(FloatType::f32);
-  s.rounding = per_token();
-  shapes.push_back(s);
-  for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
-  return shapes;
-}
-
-namespace {
 
 // Adds tensors, inputs and linears to a description by name.
 struct Builder {
@@ -109,9 +48,13 @@ struct Builder {
     d.tensors.push_back(t);
     return static_cast<uint32_t>(d.tensors.size() - 1);
   }
-  uint32_t input(const std::string& name, uint64_t cols, InputOp rounding) {
+  uint32_t input(const std::string& name, uint64_t cols, InputOp rounding, bool norm = false) {
     InputRecord r;
     r.name = name, r.cols = cols;
+    if (norm) {
+      r.ops.emplace_back();
+      r.ops[0].kind = InputOpKind::normalize, r.ops[0].tensor = tensor(name + ".norm", plain(), 1, cols);
+    }
     rounding.group = std::min<uint32_t>(rounding.group, static_cast<uint32_t>(cols));
     if (rounding.bits != 0) r.ops.push_back(rounding);
     d.inputs.push_back(r);
@@ -121,7 +64,8 @@ struct Builder {
     LinearRecord l;
     l.name = name, l.rows = rows, l.cols = d.inputs[input].cols, l.input = input;
     Term term;
-    term.tap = d.inputs[input].ops.empty() ? Tap::raw : Tap::quantized;
+    const std::vector<InputOp>& ops = d.inputs[input].ops;
+    term.tap = ops.empty() ? Tap::raw : ops.back().kind == InputOpKind::quantize ? Tap::quantized : Tap::transformed;
     term.tensor = tensor, term.rows = rows, term.cols = l.cols;
     l.terms.push_back(term);
     if (bias) l.bias = this->tensor(name + ".bias", plain(), 1, rows);
@@ -143,21 +87,33 @@ ModelDescription describe_tiny(const TinyShape& s) {
   const uint64_t q = uint64_t{c.heads} * c.head_dim, kv = uint64_t{c.kv_heads} * c.head_dim;
   for (uint32_t i = 0; i < c.layers; ++i) {
     const std::string at = "blocks." + std::to_string(i) + ".";
-    const uint32_t attn_in = b.input(at + "attn.in", c.hidden_size, s.rounding);
+    // Inputs by layer: one for the group, or one each.
+    const auto group = [&](const char* shared, std::vector<const char*> layers) {
+      std::vector<uint32_t> inputs(layers.size());
+      if (!s.input_norms) inputs.assign(layers.size(), b.input(at + shared, c.hidden_size, s.rounding));
+      for (size_t k = 0; k < layers.size() && s.input_norms; ++k) {
+        inputs[k] = b.input(at + layers[k] + ".in", c.hidden_size, s.rounding, true);
+      }
+      return inputs;
+    };
+    const auto attn_in = group("attn.in", {"attn.q", "attn.k", "attn.v"});
+    const auto ffn_in = group("ffn.in", {"ffn.gate", "ffn.up"});
     const uint32_t attn_out = b.input(at + "attn.out", q, s.rounding);
-    const uint32_t ffn_in = b.input(at + "ffn.in", c.hidden_size, s.rounding);
     const uint32_t ffn_mid = b.input(at + "ffn.mid", c.ffn_size, s.rounding);
     b.tensor(at + "attn.norm", plain(), 1, c.hidden_size);
-    b.linear(at + "attn.q", attn_in, q, s.linear, s.biases);
-    b.linear(at + "attn.k", attn_in, kv, s.linear, s.biases);
-    b.linear(at + "attn.v", attn_in, kv, s.linear, s.biases);
+    b.linear(at + "attn.q", attn_in[0], q, s.linear, s.biases);
+    b.linear(at + "attn.k", attn_in[1], kv, s.linear, s.biases);
+    b.linear(at + "attn.v", attn_in[2], kv, s.linear, s.biases);
+    for (const char* name : {"attn.q_norm", "attn.k_norm"}) {
+      if (s.head_norms) b.tensor(at + name, plain(), 1, c.head_dim);
+    }
     if (s.sub_norms) b.tensor(at + "attn.sub_norm", plain(), 1, q);
-    b.linear(at + "attn.o", attn_out, c.hidden_size, s.linear);
+    b.linear(at + "attn.o", attn_out, c.hidden_size, s.linear, s.biases);
     b.tensor(at + "ffn.norm", plain(), 1, c.hidden_size);
-    b.linear(at + "ffn.gate", ffn_in, c.ffn_size, s.linear);
-    b.linear(at + "ffn.up", ffn_in, c.ffn_size, s.linear);
+    b.linear(at + "ffn.gate", ffn_in[0], c.ffn_size, s.linear, s.biases);
+    b.linear(at + "ffn.up", ffn_in[1], c.ffn_size, s.linear, s.biases);
     if (s.sub_norms) b.tensor(at + "ffn.sub_norm", plain(), 1, c.ffn_size);
-    b.linear(at + "ffn.down", ffn_mid, c.hidden_size, s.linear);
+    b.linear(at + "ffn.down", ffn_mid, c.hidden_size, s.linear, s.biases);
   }
   b.tensor("output.norm", plain(), 1, c.hidden_size);
   const uint32_t head_in = b.input("head.in", c.hidden_size, s.head_rounding);

@@ -18,6 +18,8 @@ struct TinyShape {
   InputOp rounding;       // of block inputs; bits 0: none
   InputOp head_rounding;
   bool sub_norms = false, tied = false, biases = false;
+  bool head_norms = false;   // of q and k
+  bool input_norms = false;  // a norm for each of q, k, v, gate, up
   uint64_t seed = 1;
 };
 

@@ -37,24 +37,32 @@ class TensorList {
     const uint64_t d = spec.hidden, f = spec.ffn;
     const uint64_t head = spec.head_dim ? spec.head_dim : spec.hidden / spec.heads;
     const uint64_t q = spec.heads * head, kv = spec.kv_heads * head;
-    const bool bitnet = spec.architecture == CheckpointSpec::Architecture::bitnet;
-    add("model.embed_tokens.weight", {spec.vocab, d}, Content::uniform, 0.05f);
+    using Architecture = CheckpointSpec::Architecture;
+    const bool bitnet = spec.architecture == Architecture::bitnet;
+    const bool embedding = spec.architecture == Architecture::bitnet_embedding;
+    const bool head_norms = embedding || spec.architecture == Architecture::qwen3;
+    const bool qkv_bias = spec.attention_bias || spec.architecture == Architecture::qwen2;
+    const std::string root = embedding ? "" : "model.";
+    add(root + "embed_tokens.weight", {spec.vocab, d}, Content::uniform, 0.05f);
     for (uint32_t i = 0; i < spec.layers; ++i) {
-      const std::string layer = fmt::format("model.layers.{}.", i);
+      const std::string layer = fmt::format("{}layers.{}.", root, i);
       add(layer + "input_layernorm.weight", {d}, Content::norm, 0.1f);
-      linear(layer + "self_attn.q_proj", q, d, 1);
-      linear(layer + "self_attn.k_proj", kv, d, 1);
-      linear(layer + "self_attn.v_proj", kv, d, 1);
+      linear(layer + "self_attn.q_proj", q, d, 1, qkv_bias);
+      linear(layer + "self_attn.k_proj", kv, d, 1, qkv_bias);
+      linear(layer + "self_attn.v_proj", kv, d, 1, qkv_bias);
+      if (head_norms) add(layer + "self_attn.q_norm.weight", {head}, Content::norm, 0.3f);
+      if (head_norms) add(layer + "self_attn.k_norm.weight", {head}, Content::norm, 0.3f);
       if (bitnet) add(layer + "self_attn.attn_sub_norm.weight", {q}, Content::norm, 0.1f);
-      linear(layer + "self_attn.o_proj", d, q, 2 * spec.layers);
+      linear(layer + "self_attn.o_proj", d, q, 2 * spec.layers, spec.attention_bias);
       add(layer + "post_attention_layernorm.weight", {d}, Content::norm, 0.1f);
-      linear(layer + "mlp.gate_proj", f, d, 1);
-      linear(layer + "mlp.up_proj", f, d, 1);
+      linear(layer + "mlp.gate_proj", f, d, 1, spec.mlp_bias);
+      linear(layer + "mlp.up_proj", f, d, 1, spec.mlp_bias);
       if (bitnet) add(layer + "mlp.ffn_sub_norm.weight", {f}, Content::norm, 0.1f);
-      linear(layer + "mlp.down_proj", d, f, 2 * spec.layers);
+      linear(layer + "mlp.down_proj", d, f, 2 * spec.layers, spec.mlp_bias);
     }
-    add("model.norm.weight", {d}, Content::norm, 0.1f);
-    if (!spec.tied) add("lm_head.weight", {spec.vocab, d}, Content::uniform, std::sqrt(3.f / static_cast<float>(d)));
+    add(root + "norm.weight", {d}, Content::norm, 0.1f);
+    if (!spec.tied && !embedding)
+      add("lm_head.weight", {spec.vocab, d}, Content::uniform, std::sqrt(3.f / static_cast<float>(d)));
   }
   std::vector<Tensor> take() { return std::move(tensors_); }
 
@@ -66,7 +74,11 @@ class TensorList {
   }
 
   // Outputs have the variance of the inputs divided by `damping` (layers that add to the residual stream).
-  void linear(const std::string& module, uint64_t rows, uint64_t cols, uint32_t damping) {
+  void linear(const std::string& module, uint64_t rows, uint64_t cols, uint32_t damping, bool bias) {
+    if (bias) add(module + ".bias", {rows}, Content::uniform, 0.5f);
+    if (spec_.architecture == CheckpointSpec::Architecture::bitnet_embedding) {
+      add(module + ".norm.weight", {cols}, Content::norm, 0.3f);
+    }
     const float variance = 1.f / (static_cast<float>(cols) * static_cast<float>(damping));
     const std::string name = module + ".weight";
     if (spec_.weights == CheckpointSpec::Weights::dense) {
@@ -179,26 +191,6 @@ Status write_text(const std::string& path, const std::string& text) {
   return file ? Status() : io_error("cannot write " + path);
 }
 
-std::string config_of(const CheckpointSpec& spec) {
-  const bool bitnet = spec.architecture == CheckpointSpec::Architecture::bitnet;
-  std::string json = fmt::format(
-      "{{\n \"architectures\": [\"{}\"],\n \"model_type\": \"{}\",\n \"hidden_size\": {},\n \"intermediate_size\": "
-      "{},\n"
-      " \"num_hidden_layers\": {},\n \"num_attention_heads\": {},\n \"num_key_value_heads\": {},\n \"head_dim\": {},\n"
-      " \"vocab_size\": {},\n \"max_position_embeddings\": {},\n \"rms_norm_eps\": 1e-05,\n \"rope_theta\": 10000.0,\n"
-      " \"hidden_act\": \"{}\",\n \"tie_word_embeddings\": {},\n \"bos_token_id\": 1,\n \"eos_token_id\": 2",
-      bitnet ? "BitNetForCausalLM" : "LlamaForCausalLM", bitnet ? "bitnet" : "llama", spec.hidden, spec.ffn,
-      spec.layers, spec.heads, spec.kv_heads, spec.head_dim ? spec.head_dim : spec.hidden / spec.heads, spec.vocab,
-      spec.context, bitnet ? "relu2" : "silu", spec.tied);
-  if (spec.weights == CheckpointSpec::Weights::packed) {
-    json += fmt::format(
-        ",\n \"quantization_config\": {{\"quant_method\": \"bitnet\", \"linear_class\": \"{}\", "
-        "\"quantization_mode\": \"offline\"}}",
-        bitnet ? "autobitlinear" : "bitlinear");
-  }
-  return json + "\n}\n";
-}
-
 // Cuts the list at about equal bytes.
 std::vector<std::vector<Tensor>> cut(std::vector<Tensor> tensors, uint32_t shards) {
   uint64_t total = 0, at = 0;
@@ -240,7 +232,7 @@ Status write_checkpoint(const std::string& directory, const CheckpointSpec& spec
   TERN_TRY(check(spec));
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  TERN_TRY(write_text(directory + "/config.json", config_of(spec)));
+  TERN_TRY(write_text(directory + "/config.json", checkpoint_config(spec)));
   const auto parts = cut(TensorList(spec).take(), spec.shards);
   std::string weight_map;
   uint64_t total = 0;

@@ -13,7 +13,13 @@ namespace tern::test {
 struct CheckpointSpec {
   uint32_t hidden = 64, ffn = 160, layers = 2, heads = 4, kv_heads = 2, head_dim = 0;  // head_dim 0: hidden / heads
   uint32_t vocab = 96, context = 128;
-  enum class Architecture { llama, bitnet } architecture = Architecture::llama;  // bitnet: sub-norms, squared ReLU
+  // bitnet: sub-norms, squared ReLU; qwen2: biases of q, k, v; qwen3: norms of q and k; bitnet_embedding: qwen3 with a
+  // norm per projection, without a head and the prefix "model."
+  enum class Architecture { llama, bitnet, mistral, qwen2, qwen3, bitnet_embedding };
+  Architecture architecture = Architecture::llama;
+  bool attention_bias = false, mlp_bias = false;  // the fields of the config, and the tensors
+  uint32_t window = 0;                            // mistral, qwen2, qwen3; 0: none
+  enum class RopeScaling { none, linear, llama3 } rope_scaling = RopeScaling::none;
   enum class Weights { dense, ternary, packed } weights = Weights::dense;
   // ternary: floats that hold {-s, 0, s}; packed: uint8 and weight_scale (llama: bitlinear, divide; bitnet:
   // autobitlinear, multiply)
@@ -25,6 +31,9 @@ struct CheckpointSpec {
 
 // TinyLlama's shape: 968.9 M weights in the blocks, 1.1 B in all.
 CheckpointSpec shape_1_1b();
+
+// Its config.json.
+std::string checkpoint_config(const CheckpointSpec& spec);
 
 // Creates the directory if needed. Memory use does not grow with the model.
 Status write_checkpoint(const std::string& directory, const CheckpointSpec& spec);

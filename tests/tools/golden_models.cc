@@ -122,6 +122,22 @@ ModelDescription compositions() {
   return d;
 }
 
+// The optional fields of the configuration, and an input that is normalized.
+ModelDescription optional_parts() {
+  ModelDescription d;
+  d.config = small_config();
+  d.config.window = 37;
+  d.config.rope_scaling = RopeScaling::llama3, d.config.rope_factor = 8, d.config.rope_trained_context = 8192;
+  d.config.rope_low_frequency = 1, d.config.rope_high_frequency = 4;
+  const uint32_t norm = add_tensor(d, "y.in.norm", plain(FloatType::f32), 1, 5);
+  const uint32_t tensor = add_tensor(d, "y", dense(FloatType::f16), 3, 5);
+  std::vector<InputOp> ops(1);
+  ops[0].kind = InputOpKind::normalize, ops[0].tensor = norm;
+  const uint32_t input = add_input(d, "y.in", 5, ops);
+  add_linear(d, "y", input, 3, {whole_term(tensor, 3, 5, Tap::transformed)});
+  return d;
+}
+
 ModelDescription with_tokenizer() {
   ModelDescription d;
   d.config = small_config();
@@ -161,7 +177,8 @@ std::vector<GoldenModel> golden_models() {
           {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
           {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
           {"tokenizer", with_tokenizer()},
-          {"compositions", compositions()}};
+          {"compositions", compositions()},
+          {"optional_parts", optional_parts()}};
 }
 
 ModelDescription whole_model() {

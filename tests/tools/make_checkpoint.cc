@@ -13,6 +13,7 @@ using tern::test::CheckpointSpec;
 int main(int argc, char** argv) {
   using Architecture = CheckpointSpec::Architecture;
   using Weights = CheckpointSpec::Weights;
+  using RopeScaling = CheckpointSpec::RopeScaling;
   CLI::App app{"Writes a synthetic Hugging Face checkpoint of a Llama-like shape"};
   std::string out, shape;
   CheckpointSpec spec;
@@ -33,9 +34,20 @@ int main(int argc, char** argv) {
   app.add_option("--shards", spec.shards, "Files");
   app.add_option("--seed", spec.seed, "Seed");
   app.add_flag("--tied", spec.tied, "The head is the embedding");
-  app.add_option("--arch", spec.architecture, "llama or bitnet (sub-norms, squared ReLU)")
+  app.add_option("--arch", spec.architecture, "llama, bitnet, mistral, qwen2, qwen3 or bitnet-embedding")
       ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Architecture>{{"llama", Architecture::llama}, {"bitnet", Architecture::bitnet}}));
+          std::map<std::string, Architecture>{{"llama", Architecture::llama},
+                                              {"bitnet", Architecture::bitnet},
+                                              {"mistral", Architecture::mistral},
+                                              {"qwen2", Architecture::qwen2},
+                                              {"qwen3", Architecture::qwen3},
+                                              {"bitnet-embedding", Architecture::bitnet_embedding}}));
+  app.add_flag("--attention-bias", spec.attention_bias, "Biases of q, k, v and o");
+  app.add_flag("--mlp-bias", spec.mlp_bias, "Biases of gate, up and down");
+  app.add_option("--window", spec.window, "Sliding window (mistral, qwen2, qwen3)");
+  app.add_option("--rope-scaling", spec.rope_scaling, "linear (2.5) or llama3 (8, 1, 4, 64)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, RopeScaling>{{"linear", RopeScaling::linear}, {"llama3", RopeScaling::llama3}}));
   app.add_option("--weights", spec.weights, "dense, ternary (floats -s, 0, s) or bitnet-packed")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Weights>{
           {"dense", Weights::dense}, {"ternary", Weights::ternary}, {"bitnet-packed", Weights::packed}}));

@@ -22,6 +22,8 @@ KNOWN = {"CONF": 1, "TENS": 1, "INPT": 1, "LINR": 1, "TOKN": 1, "META": 0, "SHRD
 CONFIG = [("architecture", 3), ("vocab_size", 1), ("hidden_size", 1), ("ffn_size", 1), ("layers", 1), ("heads", 1),
           ("kv_heads", 1), ("head_dim", 1), ("context", 1), ("norm_eps", 2), ("final_norm_eps", 2), ("rope_base", 2),
           ("rope_pairing", 3), ("activation", 3)]
+OPTIONAL = {32: ("window", 1), 33: ("rope_scaling", 3), 34: ("rope_factor", 2), 35: ("rope_low_frequency", 2),
+            36: ("rope_high_frequency", 2), 37: ("rope_trained_context", 1)}
 FLOATS = {1: ("f", 4), 2: ("e", 2), 3: ("H", 2)}  # f32, f16, bf16 (as its upper half)
 NONE = 0xFFFFFFFF
 
@@ -100,14 +102,34 @@ def read_frame(data):
     return "%d.%d" % (major, minor), sections
 
 
+def check_positions(config):
+    names = ("rope_factor", "rope_low_frequency", "rope_high_frequency", "rope_trained_context")
+    factor, low, high, trained = (config[name] for name in names)
+    scaling = config["rope_scaling"]
+    need(scaling <= 2 and config["window"] <= 2**30, "CONF: rope_scaling or window")
+    need(math.isfinite(factor) and (factor >= 1 if scaling else factor == 0), "CONF: rope_factor")
+    need(0 < low < high < math.inf and trained <= 2**30 and trained if scaling == 2 else low == high == trained == 0,
+         "CONF: rope scaling")
+
+
 def read_config(cursor):
-    need(cursor.count() == len(CONFIG), "CONF: fields")
-    config = {}
+    count = cursor.count()
+    need(count >= len(CONFIG), "CONF: fields")
+    config = {name: 0 for name, _kind in OPTIONAL.values()}
     for expected, (name, kind) in enumerate(CONFIG, 1):
         field, found, size = cursor.get("HHI")
         need((field, found, size) == (expected, kind, 4), "CONF: field %d" % field)
         config[name] = cursor.get("f" if kind == 2 else "I")
+    last = 0
+    for _ in range(count - len(CONFIG)):
+        field, found, size = cursor.get("HHI")
+        need(field in OPTIONAL and field > last, "CONF: field %d" % field)
+        name, kind = OPTIONAL[field]
+        need((found, size) == (kind, 4), "CONF: field %d" % field)
+        config[name], last = cursor.get("f" if kind == 2 else "I"), field
+        need(config[name] != 0, "CONF: %s is 0" % name)
     cursor.end()
+    check_positions(config)
     need(1 <= config["kv_heads"] <= config["heads"] and config["heads"] % config["kv_heads"] == 0, "CONF: heads")
     need(config["architecture"] == 1 and config["rope_pairing"] in (1, 2) and config["activation"] in (1, 2), "CONF: enum")
     for name in ("norm_eps", "final_norm_eps", "rope_base"):
@@ -175,7 +197,7 @@ def read_inputs(cursor):
         record = {"cols": cols, "ops": []}
         for _ in range(ops):
             *values, zero = cursor.get("HBBIIIII")
-            need(1 <= values[0] <= 5 and zero == 0, "INPT: operation")
+            need(1 <= values[0] <= 6 and zero == 0, "INPT: operation")
             record["ops"].append(dict(zip(("kind", "bits", "scope", "tensor", "matrix", "block", "group"), values)))
         record["name"] = cursor.text(name_bytes)
         cursor.pad()

@@ -1,0 +1,90 @@
+// The shapes that the runtime's tests run through: one for each part of a decoder and way to store it.
+#include "tests/runtime/tiny_model.h"
+
+namespace tern::test {
+namespace {
+
+ModelConfig config(uint32_t hidden, uint32_t ffn, uint32_t layers, uint32_t heads, uint32_t kv_heads, uint32_t head_dim,
+                   uint32_t vocab) {
+  ModelConfig c;
+  c.hidden_size = hidden, c.ffn_size = ffn, c.layers = layers, c.vocab_size = vocab;
+  c.heads = heads, c.kv_heads = kv_heads, c.head_dim = head_dim, c.context = 256;
+  return c;
+}
+
+}  // namespace
+
+std::vector<TinyShape> tiny_shapes() {
+  std::vector<TinyShape> shapes;
+  TinyShape s;
+  s.name = "llama, dense f32, halves";
+  s.config = config(24, 40, 2, 4, 2, 6, 37);
+  s.linear = dense(FloatType::f32), s.head = dense(FloatType::f32);
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "bitnet, trit per tensor, sub-norms, relu2, int8 head tied";
+  s.config = config(64, 96, 3, 4, 2, 16, 50);
+  s.config.activation = Activation::relu2, s.config.rope_base = 500000.f, s.config.final_norm_eps = 1e-6f;
+  s.linear = trit(1, ScaleScope::tensor, 0, FloatType::f32), s.head = int8(ScaleScope::group, 32, FloatType::f16);
+  s.rounding = per_token(), s.head_rounding = per_group(32);
+  s.sub_norms = true, s.tied = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "interleaved, int8 groups of 8, bf16 head, biases";
+  s.config = config(40, 72, 2, 5, 1, 8, 65);
+  s.config.rope_pairing = RopePairing::interleaved;
+  s.linear = int8(ScaleScope::group, 8, FloatType::f32), s.head = dense(FloatType::bf16);
+  s.rounding = per_group(8), s.biases = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "two trit planes, groups of 48 with a short tail, head_dim 64";
+  s.config = config(112, 144, 2, 2, 2, 64, 33);
+  s.linear = trit(2, ScaleScope::group, 48, FloatType::f16), s.head = dense(FloatType::f16);
+  s.rounding = per_group(48), s.tied = true, s.sub_norms = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "trit per row, per-token rounding of odd widths";
+  s.config = config(54, 50, 2, 6, 3, 10, 41);
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = int8(ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_token(), s.head_rounding = per_token();
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "int8 groups of 16 under per-token rounding";
+  s.config = config(48, 64, 2, 3, 3, 16, 29);
+  s.linear = int8(ScaleScope::group, 16, FloatType::f16), s.head = dense(FloatType::f32);
+  s.rounding = per_token();
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "window of 5, norms of q and k, all biases, linear rope scaling";
+  s.config = config(32, 40, 2, 4, 2, 6, 31);
+  s.config.window = 5, s.config.rope_scaling = RopeScaling::linear, s.config.rope_factor = 2.5f;
+  s.linear = dense(FloatType::f32), s.head = dense(FloatType::f32);
+  s.biases = true, s.head_norms = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "window of 37, a norm per projection, trit, llama3 rope scaling";
+  s.config = config(48, 64, 2, 3, 1, 32, 45);
+  s.config.window = 37, s.config.rope_scaling = RopeScaling::llama3, s.config.rope_factor = 8;
+  s.config.rope_low_frequency = 1, s.config.rope_high_frequency = 4, s.config.rope_trained_context = 64;
+  s.linear = trit(1, ScaleScope::tensor, 0, FloatType::f32), s.head = dense(FloatType::bf16);
+  s.rounding = per_token(), s.sub_norms = true, s.head_norms = true, s.input_norms = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "a norm per projection, dense f16 on f32 inputs";
+  s.config = config(40, 56, 2, 2, 1, 20, 27);
+  s.linear = dense(FloatType::f16), s.head = dense(FloatType::f32);
+  s.tied = true, s.input_norms = true;
+  shapes.push_back(s);
+  for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
+  return shapes;
+}
+
+}  // namespace tern::test
