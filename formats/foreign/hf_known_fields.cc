@@ -69,7 +69,8 @@ const std::set<std::string>& harmless_fields() {
 }
 
 const std::map<std::string, json>& neutral_values() {
-  static const std::map<std::string, json> values = {{"add_cross_attention", false},
+  static const std::map<std::string, json> values = {{"activation", "swiglu"},  // Falcon3 says hidden_act twice
+                                                     {"add_cross_attention", false},
                                                      {"cross_attention_hidden_size", nullptr},
                                                      {"input_bits", 8},  // 1bitLLM's BitNet: what section 2 describes
                                                      {"is_encoder_decoder", false},

@@ -205,6 +205,8 @@ class HuggingFaceImporter {
     if (!model_.tied_head) {
       return add_dense("head", name, config_.vocab_size, config_.hidden_size).within("tie_word_embeddings is false");
     }
+    if (config_.headless)
+      model_.metadata.emplace_back("head", "none in the checkpoint; the embedding stands in for it");
     if (!tensors_.find(name)) return {};
     return tensors_.expect_copy(name, root_ + "embed_tokens.weight").within("tie_word_embeddings is true");
   }

@@ -1,5 +1,6 @@
 // What the importer makes of the tensors of each architecture: every one under its canonical name with its values,
 // and what is missing or does not belong there refused by name.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -132,6 +133,8 @@ TEST_CASE("families: BitNet embedding models", "[families]") {
                            {"blocks.1.attn.q_norm", "layers.1.self_attn.q_norm.weight"}});
   const auto model = checkpoint.import();
   CHECK(model->tied_head);
+  const auto says = [](const auto& entry) { return entry.first == "head" && entry.second.starts_with("none"); };
+  CHECK(std::any_of(model->metadata.begin(), model->metadata.end(), says));
   CHECK(model->linear_input == TrainedInput::int8_per_token);
   CHECK(model->find("blocks.0.ffn.down")->form.kind == SourceForm::Kind::trit);  // absmean
   const std::string path = checkpoint.folder.path("model.tern");

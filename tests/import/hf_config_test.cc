@@ -86,6 +86,8 @@ TEST_CASE("config.json: what is not understood is refused by name", "[hf_config]
   CHECK_THAT(error_with("rope_parameters", {{"partial_rotary_factor", 0.5}}), Contains("partial_rotary_factor"));
   CHECK_THAT(error_with("pretraining_tp", 2), Contains("pretraining_tp"));
   CHECK_THAT(error_with("hidden_act", "gelu"), Contains("'gelu'"));
+  CHECK(error_with("activation", "swiglu") == "no error");
+  CHECK_THAT(error_with("activation", "geglu"), Contains("activation") && Contains("geglu"));
   CHECK_THAT(error_with("activation_quant", "int8"), Contains("activation_quant"));
   CHECK_THAT(error_with("architectures", {"Gemma2ForCausalLM"}), Contains("'Gemma2ForCausalLM'"));
   CHECK_THAT(error_with("use_sliding_window", true), Contains("use_sliding_window"));
