@@ -13,19 +13,23 @@
 
 namespace tern {
 
-enum class ActivationRounding { from_file, f32 };  // f32: ignore the file's int8 rounding, to check against float references
+enum class ActivationRounding {
+  from_file,
+  f32
+};  // f32: ignore the file's int8 rounding, to check against float references
 
 struct LoadOptions {
   std::string isa = "native";          // caps the kernels (base/cpu.h); TERN_ISA is the CLI's business
   std::optional<KernelFamily> family;  // force one family where it exists
   ActivationRounding activations = ActivationRounding::from_file;
-  bool check_tensors = false;          // verify_payload at load
+  bool check_tensors = false;  // verify_payload at load
 };
 
 class Model {
  public:
   static Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOptions& options = {});
-  static Result<std::shared_ptr<const Model>> create(std::shared_ptr<const TernFile> file, const LoadOptions& options = {});
+  static Result<std::shared_ptr<const Model>> create(std::shared_ptr<const TernFile> file,
+                                                     const LoadOptions& options = {});
   ~Model();
 
   const TernFile& file() const;

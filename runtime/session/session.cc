@@ -198,7 +198,8 @@ void Session::State::run_piece(std::span<const StepToken> tokens, float* out) {
   piece.logits = out;
   piece.cache = pool.layout();
   workspace.bind(tokens.size(), piece);
-  team.run([&](const ThreadTeam::Member& member) { forward(model->parts(), piece, member); }, members_for(tokens.size()));
+  team.run([&](const ThreadTeam::Member& member) { forward(model->parts(), piece, member); },
+           members_for(tokens.size()));
 }
 
 Status Session::State::run(std::span<const StepToken> tokens, const ProgressCallback& progress) {

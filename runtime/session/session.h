@@ -33,20 +33,21 @@ struct StepToken {
 
 class Session {
  public:
-  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model,
+                                                 const SessionOptions& options = {});
   ~Session();
 
   const Model& model() const;
   unsigned threads() const;
 
   Result<SequenceId> add_sequence();
-  Result<SequenceId> fork(SequenceId source);               // shares full cache blocks, copies the last one
-  Status truncate(SequenceId sequence, uint32_t length);    // keeps the first `length` positions
+  Result<SequenceId> fork(SequenceId source);             // shares full cache blocks, copies the last one
+  Status truncate(SequenceId sequence, uint32_t length);  // keeps the first `length` positions
   Status remove(SequenceId sequence);
-  uint32_t length(SequenceId sequence) const;               // 0 for an unknown id
+  uint32_t length(SequenceId sequence) const;  // 0 for an unknown id
   bool contains(SequenceId sequence) const;
   uint32_t context() const;
-  uint64_t cache_bytes() const;                             // memory held by the KV cache now
+  uint64_t cache_bytes() const;  // memory held by the KV cache now
 
   // A sequence as bytes (runtime/session/sequence_state.h), and back as a new sequence of any session of the
   // same model and cache types. save: `out` has saved_bytes(sequence) bytes. restore checks everything it reads.

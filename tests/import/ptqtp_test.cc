@@ -94,7 +94,8 @@ TEST_CASE("ptqtp: trits are the best ones for the scales as stored", "[ptqtp]") 
 }
 
 TEST_CASE("ptqtp: equally good trits", "[ptqtp]") {
-  // All levels apart after the first turn: which plane became the larger one follows from the order of preference alone.
+  // All levels apart after the first turn: which plane became the larger one follows from the order of preference
+  // alone.
   const Fit f = fit({1.f, -1.f, 0.5f, -0.5f, 0.f, 0.f}, planes(2));
   CHECK(f.value(0) == Approx(1).epsilon(0.01));
   CHECK(f.value(2) == Approx(0.5).epsilon(0.01));
