@@ -74,9 +74,9 @@ class Int8Matrix final : public SourceMatrix {
   uint64_t source_group_;
 };
 
-class Importer {
+class Llama2cImporter {
  public:
-  Importer(std::shared_ptr<const MappedFile> file, Llama2cFile header)
+  Llama2cImporter(std::shared_ptr<const MappedFile> file, Llama2cFile header)
       : file_(std::move(file)), header_(std::move(header)) {}
 
   SourceModel run() {
@@ -148,7 +148,7 @@ Result<SourceModel> import_llama2c(const std::string& path) {
   TERN_ASSIGN(MappedFile mapped, MappedFile::open(path));
   auto file = std::make_shared<const MappedFile>(std::move(mapped));
   TERN_ASSIGN(Llama2cFile header, parse_llama2c(file->bytes(), path));
-  return Importer(std::move(file), std::move(header)).run();
+  return Llama2cImporter(std::move(file), std::move(header)).run();
 }
 
 }  // namespace tern
