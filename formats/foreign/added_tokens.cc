@@ -35,8 +35,8 @@ Result<AddedToken> read_token(const json& token, int64_t id, const std::string& 
     if (set) return unsupported(fmt::format("{} '{}': {} is not supported", where, result.content, field));
   }
   if (result.content.empty() || result.content.size() > kMaxSpecialBytes) {
-    return unsupported(fmt::format("{} has {} bytes, expected 1 to {}", where, result.content.size(),
-                                   kMaxSpecialBytes));
+    return unsupported(
+        fmt::format("{} has {} bytes, expected 1 to {}", where, result.content.size(), kMaxSpecialBytes));
   }
   return result;
 }
@@ -50,8 +50,8 @@ Status place(const AddedToken& token, const std::string& where, TokenizerData* d
   }
   if (token.id >= size) data->pieces.resize(static_cast<size_t>(token.id) + 1, {"", 0, PieceType::unused});
   Piece& piece = data->pieces[static_cast<size_t>(token.id)];
-  const bool same = piece.text.empty() || piece.text == token.content ||
-                    (bytes && piece.text == from_byte_alphabet(token.content));
+  const bool same =
+      piece.text.empty() || piece.text == token.content || (bytes && piece.text == from_byte_alphabet(token.content));
   if (!same) return corrupt(fmt::format("{}: the vocabulary has another token of that id", where));
   if (!bytes && piece.text == token.content && piece.type != PieceType::normal) return {};  // as its model says
   if (!bytes && !token.special) return unsupported(where + ": it is not special, which SentencePiece cannot follow");

@@ -16,9 +16,7 @@ using nlohmann::json;
 
 constexpr size_t kMaxHoles = 65536;  // ids that no token has
 
-bool is_id(const json& value) {
-  return value.is_number_unsigned() && value.get<uint64_t>() < kMaxPieces;
-}
+bool is_id(const json& value) { return value.is_number_unsigned() && value.get<uint64_t>() < kMaxPieces; }
 
 Result<uint32_t> id_of_token(const json& vocab, const std::string& token, const std::string& where) {
   const auto found = vocab.find(token);

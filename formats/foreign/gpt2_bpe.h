@@ -1,5 +1,5 @@
-// Byte-level BPE as GPT-2 stores it: vocab.json, an object of tokens in the byte alphabet (formats/tern/byte_alphabet.h)
-// to ids, and merges.txt, a pair of tokens a line, the first merges first.
+// Byte-level BPE as GPT-2 stores it: vocab.json, an object of tokens in the byte alphabet
+// (formats/tern/byte_alphabet.h) to ids, and merges.txt, a pair of tokens a line, the first merges first.
 #pragma once
 
 #include <nlohmann/json.hpp>

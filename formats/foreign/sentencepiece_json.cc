@@ -153,7 +153,8 @@ Status check_decoder(const json& decoder, const std::string& where) {
       return unsupported(fmt::format("{}: '{}' is not supported here", where, kind.substr(0, 40)));
     }
   }
-  return bytes && replace ? Status() : unsupported(where + ": expected a Sequence of Replace, ByteFallback, Fuse, Strip");
+  return bytes && replace ? Status()
+                          : unsupported(where + ": expected a Sequence of Replace, ByteFallback, Fuse, Strip");
 }
 
 }  // namespace

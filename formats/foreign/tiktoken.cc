@@ -81,8 +81,8 @@ std::string llama3_special(int index) {
 
 }  // namespace
 
-const char* const kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const char* const kLlama3Pattern = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})"
+                                   R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 bool is_tiktoken(std::span<const std::byte> bytes) {
   const std::string_view text = chars_of(bytes);
@@ -105,8 +105,8 @@ Result<TokenizerData> parse_tiktoken(std::span<const std::byte> bytes, const std
   data.pieces.resize(lines.size());
   for (Line& line : lines) {
     if (line.rank >= lines.size() || !data.pieces[line.rank].text.empty()) {
-      return corrupt(fmt::format("{}: rank {} stands twice or leaves a gap among {} ranks", name, line.rank,
-                                 lines.size()));
+      return corrupt(
+          fmt::format("{}: rank {} stands twice or leaves a gap among {} ranks", name, line.rank, lines.size()));
     }
     data.pieces[line.rank].text = std::move(line.token);
   }

@@ -1,5 +1,6 @@
-// Byte-level BPE as tiktoken stores it: lines "base64-of-the-token rank". Llama 3 ships one as tokenizer.model. Patterns
-// and special tokens are not in such a file; for Llama 3 they are those of Meta's release (llama/tokenizer.py).
+// Byte-level BPE as tiktoken stores it: lines "base64-of-the-token rank". Llama 3 ships one as tokenizer.model.
+// Patterns and special tokens are not in such a file; for Llama 3 they are those of Meta's release
+// (llama/tokenizer.py).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,8 @@ inline constexpr size_t kLlama3Ranks = 128000;
 // Whether the file begins with such a line: a SentencePiece model never does.
 bool is_tiktoken(std::span<const std::byte> bytes);
 
-// The ranks alone: piece = rank, rank_by_id, no patterns, no special pieces, no BOS. Every rank from 0 on must be there.
+// The ranks alone: piece = rank, rank_by_id, no patterns, no special pieces, no BOS. Every rank from 0 on must be
+// there.
 Result<TokenizerData> parse_tiktoken(std::span<const std::byte> bytes, const std::string& name);
 
 // Gives parsed ranks Llama 3's pattern. Other counts of ranks are refused: their pattern is not known.

@@ -29,7 +29,8 @@ Status check_model(const json& model, const std::string& where) {
   if (!model.is_object()) return corrupt(where + ": expected an object");
   const json type = model.value("type", json());
   if (!type.is_null() && type != json("BPE")) {
-    return unsupported(fmt::format("{}: type is {}, only BPE is supported", where, type.dump(-1, ' ', true).substr(0, 40)));
+    return unsupported(
+        fmt::format("{}: type is {}, only BPE is supported", where, type.dump(-1, ' ', true).substr(0, 40)));
   }
   TERN_TRY(check_fields(model,
                         {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
@@ -63,8 +64,8 @@ Status check_one_pass(const std::vector<AddedToken>& tokens, bool normalizer, co
   for (const AddedToken& a : tokens) {
     for (const AddedToken& b : tokens) {
       if (a.normalized && !b.normalized && overlap(a.content, b.content)) {
-        return unsupported(fmt::format("{}: added tokens '{}' (normalized) and '{}' (not) overlap", name, a.content,
-                                       b.content));
+        return unsupported(
+            fmt::format("{}: added tokens '{}' (normalized) and '{}' (not) overlap", name, a.content, b.content));
       }
     }
   }

@@ -66,12 +66,12 @@ Status check_ids(const TokenizerData& data, const std::string& name) {
 
 Status check_byte_bpe(const TokenizerData& data, const std::string& name) {
   TERN_TRY(validate_tokenizer(data).within(name));
-  std::unordered_map<std::string_view, size_t> ids;
+  std::unordered_map<std::string_view, size_t> normal, special;  // a special piece may have a normal one's text
   std::array<bool, 256> seen{};
   for (size_t id = 0; id < data.pieces.size(); ++id) {
     const Piece& piece = data.pieces[id];
-    if (piece.text.empty()) continue;
-    const auto [it, inserted] = ids.emplace(piece.text, id);
+    if (piece.type == PieceType::unused) continue;
+    const auto [it, inserted] = (piece.type == PieceType::normal ? normal : special).emplace(piece.text, id);
     if (!inserted) return corrupt(fmt::format("{}: pieces {} and {} are alike", name, it->second, id));
     if (piece.text.size() == 1 && piece.type == PieceType::normal) seen[static_cast<uint8_t>(piece.text[0])] = true;
   }

@@ -58,8 +58,8 @@ Status TokenizerConfig::apply_added_tokens(TokenizerData* data) const {
     const auto same = [&](const Piece& piece) { return piece.text == token.content; };
     const bool known = static_cast<size_t>(token.id) < data->pieces.size() && same(data->pieces[token.id]);
     if (!known && token.normalized && data->nfc) {
-      return unsupported(fmt::format("{}: '{}' is looked for in normalized text, which is not supported", where,
-                                     token.content));
+      return unsupported(
+          fmt::format("{}: '{}' is looked for in normalized text, which is not supported", where, token.content));
     }
   }
   return add_tokens(added, path_, data);
@@ -68,7 +68,8 @@ Status TokenizerConfig::apply_added_tokens(TokenizerData* data) const {
 Status TokenizerConfig::apply_name(const char* field, const TokenizerData& data, int32_t* id) const {
   const std::string name = token_name(config_.value(field, json()));
   if (name.empty()) return {};
-  const auto found = std::find_if(data.pieces.begin(), data.pieces.end(), [&](const Piece& p) { return p.text == name; });
+  const auto found =
+      std::find_if(data.pieces.begin(), data.pieces.end(), [&](const Piece& p) { return p.text == name; });
   if (found == data.pieces.end()) {
     return corrupt(fmt::format("{}: {} is '{}', which the tokenizer does not have", path_, field, name));
   }
@@ -108,9 +109,10 @@ Result<TokenizerData> read_vocab_and_merges(const std::string& vocab_path, const
   const bool qwen2 = name.starts_with("Qwen2Tokenizer") || (name.empty() && data.pieces.size() == kQwen2Tokens);
   const bool gpt2 = name.starts_with("GPT2Tokenizer") || (name.empty() && data.pieces.size() == kGpt2Tokens);
   if (!qwen2 && !gpt2) {
-    return unsupported(fmt::format("{}: no file says how texts are cut ({} tokens, tokenizer_class '{}'); known are "
-                                   "Qwen2Tokenizer and GPT2Tokenizer",
-                                   vocab_path, data.pieces.size(), name));
+    return unsupported(
+        fmt::format("{}: no file says how texts are cut ({} tokens, tokenizer_class '{}'); known are "
+                    "Qwen2Tokenizer and GPT2Tokenizer",
+                    vocab_path, data.pieces.size(), name));
   }
   data.patterns = {{qwen2 ? kQwen2Pattern : kGpt2Pattern, false}};
   data.nfc = qwen2;

@@ -14,7 +14,7 @@ class TokenizerConfig {
   // An absent file says nothing.
   static Result<TokenizerConfig> read(const std::string& path);
 
-  bool has_added_tokens() const;      // added_tokens_decoder
+  bool has_added_tokens() const;        // added_tokens_decoder
   std::string tokenizer_class() const;  // "" if it does not say
   // Applies added_tokens_decoder, the names of BOS, EOS and padding (byte_bpe), add_bos_token and add_eos_token.
   Status apply(TokenizerData* data) const;

@@ -104,7 +104,8 @@ enum class TokenizerKind : uint16_t { sentencepiece_bpe = 1, byte_bpe = 2 };
 enum class PieceType : uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 struct Piece {
-  std::string text;  // sentencepiece_bpe: valid UTF-8 with U+2581 for a space, byte pieces "<0x0A>"; byte_bpe: any bytes
+  // sentencepiece_bpe: valid UTF-8 with U+2581 for a space, byte pieces "<0x0A>". byte_bpe: any bytes.
+  std::string text;
   float score = 0;
   PieceType type = PieceType::normal;
 };
@@ -129,8 +130,8 @@ struct TokenizerData {
   // byte_bpe only
   bool nfc = false;                // the text is normalized to NFC first
   bool whole_piece_first = false;  // what a pattern cut out is looked up whole before merging (HF's ignore_merges)
-  bool rank_by_id = false;         // tiktoken's rule: any pair that is a piece may merge, the lowest id first; no merges
-  std::vector<SplitPattern> patterns;               // one after the other, each on what the one before left
+  bool rank_by_id = false;         // tiktoken's rule: any pair that is a piece may merge, the lowest id first
+  std::vector<SplitPattern> patterns;                 // one after the other, each on what the one before left
   std::vector<std::pair<uint32_t, uint32_t>> merges;  // pairs of pieces, the first merges first
 };
 

@@ -58,9 +58,7 @@ Status validate_merges(const TokenizerData& t) {
     return corrupt(fmt::format("the count of merges is {}, expected at most {}", t.merges.size(), kMaxMerges));
   }
   if (t.rank_by_id && !t.merges.empty()) return corrupt("rank_by_id is set, but there are merges");
-  const auto is_normal = [&](uint32_t id) {
-    return id < t.pieces.size() && t.pieces[id].type == PieceType::normal;
-  };
+  const auto is_normal = [&](uint32_t id) { return id < t.pieces.size() && t.pieces[id].type == PieceType::normal; };
   for (size_t i = 0; i < t.merges.size(); ++i) {
     const auto [left, right] = t.merges[i];
     if (!is_normal(left) || !is_normal(right)) {

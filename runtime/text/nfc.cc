@@ -33,9 +33,9 @@ Result<std::string> to_nfc(std::string_view text) {
   }
   TERN_TRY(check_marks(text));
   utf8proc_uint8_t* normal = nullptr;
-  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                   static_cast<utf8proc_ssize_t>(text.size()), &normal,
-                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const auto length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &normal, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   if (length < 0) {
     if (length == UTF8PROC_ERROR_NOMEM) return out_of_memory("not enough memory to normalize a text");
     return internal_error(fmt::format("utf8proc failed: {}", utf8proc_errmsg(length)));

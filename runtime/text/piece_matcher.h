@@ -30,7 +30,7 @@ class PieceMatcher {
  private:
   std::optional<Match> longest_at(std::string_view text, size_t at) const;
 
-  std::vector<std::pair<std::string, int32_t>> pieces_;          // ascending
+  std::vector<std::pair<std::string, int32_t>> pieces_;             // ascending
   std::array<std::pair<uint32_t, uint32_t>, 256> by_first_byte_{};  // ranges of pieces_
 };
 

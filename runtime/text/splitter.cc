@@ -84,8 +84,8 @@ class Matcher {
   int match(std::string_view text, size_t at, uint32_t options, uint32_t steps) {
     pcre2_set_match_limit(context_.get(), steps);
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    const int result = pcre2_match(code_, subject, text.size(), at, options | PCRE2_NO_UTF_CHECK, data_.get(),
-                                   context_.get());
+    const int result =
+        pcre2_match(code_, subject, text.size(), at, options | PCRE2_NO_UTF_CHECK, data_.get(), context_.get());
     return result == 0 ? 1 : result;  // 0: more groups than the data holds
   }
 
@@ -106,8 +106,8 @@ class Matcher {
 
   static Status too_much(int error) {
     if (error == PCRE2_ERROR_NOMEMORY) return out_of_memory("not enough memory to split a text");
-    const bool limit = error == PCRE2_ERROR_MATCHLIMIT || error == PCRE2_ERROR_DEPTHLIMIT ||
-                       error == PCRE2_ERROR_HEAPLIMIT;
+    const bool limit =
+        error == PCRE2_ERROR_MATCHLIMIT || error == PCRE2_ERROR_DEPTHLIMIT || error == PCRE2_ERROR_HEAPLIMIT;
     if (!limit) return internal_error(fmt::format("a split pattern failed with PCRE2 error {}", error));
     return invalid_argument("a split pattern of the tokenizer needs too many steps on this text");
   }
@@ -155,9 +155,9 @@ Result<Splitter> Splitter::create(const std::vector<SplitPattern>& patterns) {
     int error = 0;
     size_t at = 0;
     // Without auto-possession every character that is given back counts as a step.
-    pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                     PCRE2_UTF | PCRE2_UCP | PCRE2_NO_AUTO_POSSESS | PCRE2_NEVER_BACKSLASH_C, &error,
-                                     &at, nullptr);
+    pcre2_code* code =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_NO_AUTO_POSSESS | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
     if (!code) {
       char message[256] = "";
       pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(message), sizeof message);

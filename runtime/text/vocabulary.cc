@@ -128,13 +128,14 @@ Status check_ids(const TokenizerData& data) {
 Status validate_byte_vocabulary(const TokenizerData& data) {
   TERN_TRY(validate_tokenizer(data).within("tokenizer"));
   TERN_TRY(check_ids(data));
-  std::unordered_map<std::string_view, size_t> seen;
-  seen.reserve(data.pieces.size());
+  std::unordered_map<std::string_view, size_t> normal, special;  // a special piece may have a normal one's text
+  normal.reserve(data.pieces.size());
   std::bitset<256> bytes;
   size_t total = 0;
   for (size_t id = 0; id < data.pieces.size(); ++id) {
     const Piece& piece = data.pieces[id];
-    if (piece.text.empty()) continue;  // a hole
+    if (piece.type == PieceType::unused) continue;
+    auto& seen = piece.type == PieceType::normal ? normal : special;
     const auto [first, fresh] = seen.emplace(piece.text, id);
     if (!fresh) return piece_error(id, fmt::format("its text is that of piece {} too", first->second));
     if (piece.text.size() == 1 && piece.type == PieceType::normal) bytes.set(static_cast<uint8_t>(piece.text[0]));
@@ -162,8 +163,9 @@ int byte_of_piece(std::string_view text) {
 Status validate_vocabulary(const TokenizerData& data) {
   if (data.kind == TokenizerKind::byte_bpe) return validate_byte_vocabulary(data);
   if (data.kind != TokenizerKind::sentencepiece_bpe) {
-    return unsupported(fmt::format("tokenizer: kind {} is not supported, expected 1 (SentencePiece BPE) or 2 (byte BPE)",
-                                   static_cast<int>(data.kind)));
+    return unsupported(
+        fmt::format("tokenizer: kind {} is not supported, expected 1 (SentencePiece BPE) or 2 (byte-level BPE)",
+                    static_cast<int>(data.kind)));
   }
   if (data.pieces.empty() || data.pieces.size() > kMaxPieces) {
     return corrupt(fmt::format("tokenizer: {} pieces, expected 1 to {}", data.pieces.size(), kMaxPieces));

@@ -53,8 +53,9 @@ inline nlohmann::json small_tokenizer_json() {
                               {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}})},
       {"pair", json::array()},
       {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", json::array({259})}, {"tokens", json::array({"<s>"})}}}}}};
-  file["model"] = {{"type", "BPE"},         {"dropout", nullptr},        {"unk_token", nullptr},
-                   {"fuse_unk", false},     {"byte_fallback", false},    {"ignore_merges", true},
+  file["model"] = {{"type", "BPE"},          {"dropout", nullptr},
+                   {"unk_token", nullptr},   {"fuse_unk", false},
+                   {"byte_fallback", false}, {"ignore_merges", true},
                    {"vocab", small_vocab()}, {"merges", json::array({"a b", json::array({"ab", "c"})})}};
   return file;
 }

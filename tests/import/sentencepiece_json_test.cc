@@ -24,20 +24,22 @@ json converted() {
     vocab[name] = 3 + byte;
   }
   int id = 259;
-  for (const std::string& piece : {kSpace, std::string("a"), std::string("b"), kSpace + "a", std::string("ab"), kSpace + "ab"})
+  for (const std::string& piece :
+       {kSpace, std::string("a"), std::string("b"), kSpace + "a", std::string("ab"), kSpace + "ab"})
     vocab[piece] = id++;
   json file;
-  file["model"] = {{"type", "BPE"},     {"unk_token", "<unk>"},  {"fuse_unk", true}, {"byte_fallback", true},
-                   {"vocab", vocab},    {"ignore_merges", false}};
+  file["model"] = {{"type", "BPE"},         {"unk_token", "<unk>"}, {"fuse_unk", true},
+                   {"byte_fallback", true}, {"vocab", vocab},       {"ignore_merges", false}};
   file["model"]["merges"] =
       json::array({kSpace + " a", "a b", json::array({kSpace, "ab"}), json::array({kSpace + "a", "b"})});
   const json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpace}};
   file["normalizer"] = {{"type", "Sequence"},
                         {"normalizers", json::array({{{"type", "Prepend"}, {"prepend", kSpace}}, replace})}};
   file["pre_tokenizer"] = nullptr;
-  file["decoder"] = {{"type", "Sequence"},
-                     {"decoders", json::array({{{"type", "Replace"}}, {{"type", "ByteFallback"}}, {{"type", "Fuse"}},
-                                               {{"type", "Strip"}}})}};
+  file["decoder"] = {
+      {"type", "Sequence"},
+      {"decoders",
+       json::array({{{"type", "Replace"}}, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}, {{"type", "Strip"}}})}};
   file["added_tokens"] = json::array();
   for (const auto& [token, place] : {std::pair{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}})
     file["added_tokens"].push_back({{"id", place}, {"content", token}, {"special", true}});
@@ -74,7 +76,8 @@ TEST_CASE("tokenizer.json from SentencePiece: pieces, types, scores by the order
   CHECK(!data->add_bos);
   json file = converted();
   file["normalizer"] = nullptr;
-  file["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "never"}, {"split", false}};
+  file["pre_tokenizer"] = {
+      {"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "never"}, {"split", false}};
   const auto bare = parse_tokenizer_json(file.dump(), "t.json");
   INFO(bare.status().message());
   REQUIRE(bare.ok());

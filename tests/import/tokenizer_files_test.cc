@@ -36,11 +36,13 @@ void write_vocab_and_merges(const TemporaryFolder& folder) {
 }
 
 json qwen2_config() {
-  json config = {{"tokenizer_class", "Qwen2Tokenizer"}, {"bos_token", nullptr}, {"eos_token", "<|im_end|>"},
-                 {"pad_token", {{"content", "<|endoftext|>"}}}, {"add_bos_token", false}};
-  config["added_tokens_decoder"] = {
-      {"260", {{"content", "<|endoftext|>"}, {"special", true}, {"normalized", false}}},
-      {"262", {{"content", "<|im_end|>"}, {"special", true}, {"normalized", false}}}};
+  json config = {{"tokenizer_class", "Qwen2Tokenizer"},
+                 {"bos_token", nullptr},
+                 {"eos_token", "<|im_end|>"},
+                 {"pad_token", {{"content", "<|endoftext|>"}}},
+                 {"add_bos_token", false}};
+  config["added_tokens_decoder"] = {{"260", {{"content", "<|endoftext|>"}, {"special", true}, {"normalized", false}}},
+                                    {"262", {{"content", "<|im_end|>"}, {"special", true}, {"normalized", false}}}};
   return config;
 }
 

@@ -130,12 +130,12 @@ TEST_CASE("An invalid byte stands alone, also next to what it could merge with")
 TEST_CASE("User-defined pieces come first, the longest of them; control pieces only when asked") {
   TokenizerData data = byte_level_vocabulary();
   add_merge(data, "h", "i");
-  data.pieces.push_back({"<x>", 0, PieceType::user_defined});      // 257
-  data.pieces.push_back({"<x><x>", 0, PieceType::user_defined});   // 258
-  data.pieces.push_back({"<s>", 0, PieceType::control});           // 259
-  data.pieces.push_back({"<s><x>", 0, PieceType::control});        // 260
-  data.pieces.push_back({"", 0, PieceType::unused});               // 261
-  data.pieces.push_back({"hi<x>hi", 0, PieceType::unused});        // 262
+  data.pieces.push_back({"<x>", 0, PieceType::user_defined});     // 257
+  data.pieces.push_back({"<x><x>", 0, PieceType::user_defined});  // 258
+  data.pieces.push_back({"<s>", 0, PieceType::control});          // 259
+  data.pieces.push_back({"<s><x>", 0, PieceType::control});       // 260
+  data.pieces.push_back({"", 0, PieceType::unused});              // 261
+  data.pieces.push_back({"hi<x>hi", 0, PieceType::unused});       // 262
   data.bos = 259, data.add_bos = true;
   const auto tokenizer = tokenizer_of(data);
   CHECK(ids_of(*tokenizer, "hi<x>hi") == std::vector<int32_t>{256, 257, 256});
@@ -146,6 +146,8 @@ TEST_CASE("User-defined pieces come first, the longest of them; control pieces o
   CHECK(tokenizer->encode_special("<s><x>", true).value() == std::vector<int32_t>{259, 260});
   CHECK(tokenizer->encode_special("<x><s>", false).value() == std::vector<int32_t>{257, 259});
   CHECK(tokenizer->encode_special("", false).value().empty());
+  data.pieces.push_back({"h", 0, PieceType::user_defined});  // 263: comes before the normal piece of its text
+  CHECK(ids_of(*tokenizer_of(data), "hi") == std::vector<int32_t>{263, 'i'});
   CHECK(tokenizer->piece(259, -1) == "");
   CHECK(tokenizer->piece(261, -1) == "");
   CHECK(tokenizer->piece(262, -1) == "hi<x>hi");

@@ -12,9 +12,9 @@ namespace {
 
 TokenizerData good_vocabulary() {
   TokenizerData data = byte_level_vocabulary();
-  add_merge(data, "a", "b");                                  // 256
-  add_merge(data, "ab", "c");                                 // 257
-  data.pieces.push_back({"<s>", 0, PieceType::control});      // 258
+  add_merge(data, "a", "b");                                   // 256
+  add_merge(data, "ab", "c");                                  // 257
+  data.pieces.push_back({"<s>", 0, PieceType::control});       // 258
   data.pieces.push_back({"<t>", 0, PieceType::user_defined});  // 259
   data.patterns = {{"\\p{L}+", false}};
   data.bos = 258, data.stop_ids = {258};
@@ -38,7 +38,7 @@ TEST_CASE("Damaged byte-level pieces are refused by name") {
   refused([](auto& d) { d.pieces[7].text = std::string("xyz"); }, "255 of the 256 bytes");
   refused([](auto& d) { d.pieces[7].type = PieceType::user_defined; }, "255 of the 256 bytes");
   refused([](auto& d) { d.pieces[257].text = std::string("a"); }, "piece 257: its text is that of piece 97");
-  refused([](auto& d) { d.pieces[258].text = std::string("ab"); }, "piece 258: its text is that of piece 256");
+  refused([](auto& d) { d.pieces[259].text = std::string("<s>"); }, "piece 259: its text is that of piece 258");
   refused([](auto& d) { d.pieces[257].text = std::string(""); }, "piece 257: the text is empty");
   refused([](auto& d) { d.pieces[258].text = std::string("\xFF<"); }, "not valid UTF-8");
   refused([](auto& d) { d.pieces[259].text = std::string(256, 'x'); }, "256 bytes, expected at most 255");
