@@ -154,7 +154,11 @@ void add_convert(CLI::App& root, Action& chosen) {
   verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
       ->check(CLI::IsMember({"auto", "f32"}))
       ->capture_default_str();
-  verb->add_option("--tokenizer", o->import.tokenizer_path, "tokenizer file, if it is not beside the checkpoint");
+  verb->add_option(
+      "--tokenizer", o->import.tokenizer_path,
+      "tokenizer.model (SentencePiece, tiktoken), tokenizer.json, vocab.json (with merges.txt), llama2.c's "
+      "tokenizer.bin, a folder of these, or none. Not given: the first of them that lies beside the "
+      "checkpoint, tiktoken after tokenizer.json");
   verb->add_flag("--force", o->force, "replace an existing file");
   verb->add_flag("-q,--quiet", o->quiet, "one line for all tensors alike");
   verb->callback([o, &chosen] { chosen = [o] { return run_convert(*o); }; });

@@ -60,14 +60,21 @@ void show_tokenizer(const std::optional<TokenizerData>& tokenizer) {
     return;
   }
   const TokenizerData& t = *tokenizer;
+  const bool bytes = t.kind == TokenizerKind::byte_bpe;
   const auto word = [](bool on) { return on ? "yes" : "no"; };
-  fmt::print("\ntokenizer: SentencePiece BPE, {} pieces; bos {}, eos {}, unknown {}, pad {}, stops at {}\n",
-             t.pieces.size(), t.bos, t.eos, t.unknown, t.pad, fmt::join(t.stop_ids, ", "));
-  fmt::print(
-      "           add bos {}, add eos {}, dummy prefix {}, remove extra spaces {}, escape spaces {}, byte fallback "
-      "{}\n",
-      word(t.add_bos), word(t.add_eos), word(t.add_dummy_prefix), word(t.remove_extra_whitespaces),
-      word(t.escape_whitespaces), word(t.byte_fallback));
+  fmt::print("\ntokenizer: {} BPE, {} pieces; bos {}, eos {}, unknown {}, pad {}, stops at {}\n",
+             bytes ? "byte-level" : "SentencePiece", t.pieces.size(), t.bos, t.eos, t.unknown, t.pad,
+             fmt::join(t.stop_ids, ", "));
+  fmt::print("           add bos {}, add eos {}, ", word(t.add_bos), word(t.add_eos));
+  if (bytes) {
+    fmt::print("{} merges{}, whole pieces first {}, NFC {}\n", t.merges.size(), t.rank_by_id ? " (by id)" : "",
+               word(t.whole_piece_first), word(t.nfc));
+    for (const SplitPattern& p : t.patterns)
+      fmt::print("           cut by {}{}\n", p.pattern, p.byte_alphabet ? " (over the byte alphabet)" : "");
+    return;
+  }
+  fmt::print("dummy prefix {}, remove extra spaces {}, escape spaces {}, byte fallback {}\n", word(t.add_dummy_prefix),
+             word(t.remove_extra_whitespaces), word(t.escape_whitespaces), word(t.byte_fallback));
 }
 
 Status inspect(const std::string& path, bool json) {

@@ -81,7 +81,11 @@ Json input_json(const InputRecord& input) {
 }
 
 Json tokenizer_json(const TokenizerData& t) {
-  return {{"kind", "sentencepiece_bpe"},
+  const bool bytes = t.kind == TokenizerKind::byte_bpe;
+  Json patterns = Json::array();
+  for (const SplitPattern& p : t.patterns)
+    patterns.push_back({{"pattern", p.pattern}, {"byte_alphabet", p.byte_alphabet}});
+  return {{"kind", bytes ? "byte_bpe" : "sentencepiece_bpe"},
           {"pieces", t.pieces.size()},
           {"bos", t.bos},
           {"eos", t.eos},
@@ -93,7 +97,12 @@ Json tokenizer_json(const TokenizerData& t) {
           {"add_dummy_prefix", t.add_dummy_prefix},
           {"remove_extra_whitespaces", t.remove_extra_whitespaces},
           {"escape_whitespaces", t.escape_whitespaces},
-          {"byte_fallback", t.byte_fallback}};
+          {"byte_fallback", t.byte_fallback},
+          {"nfc", t.nfc},
+          {"whole_piece_first", t.whole_piece_first},
+          {"rank_by_id", t.rank_by_id},
+          {"merges", t.merges.size()},
+          {"patterns", patterns}};
 }
 
 }  // namespace

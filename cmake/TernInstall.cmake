@@ -16,7 +16,8 @@ install(FILES ${PROJECT_BINARY_DIR}/tern-config.cmake ${PROJECT_BINARY_DIR}/tern
 # What a static libtern.a needs from its user; a shared one brings it along.
 set(tern_pc_requires "fmt, libxxhash")
 if(TERN_TEXT)
-  string(APPEND tern_pc_requires ", sentencepiece")
+  list(JOIN tern_text_modules ", " tern_pc_text)
+  string(APPEND tern_pc_requires ", ${tern_pc_text}")
 endif()
 set(tern_pc_libs -lstdc++ -lm)
 foreach(library ${OpenMP_CXX_LIB_NAMES})

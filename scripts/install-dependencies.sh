@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   build-essential cmake ninja-build pkg-config git python3
-  libxsimd-dev libsentencepiece-dev libfmt-dev libxxhash-dev nlohmann-json3-dev libcli11-dev
+  libxsimd-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libfmt-dev libxxhash-dev nlohmann-json3-dev libcli11-dev
   catch2 libbenchmark-dev
 )
 # What only the full test run needs: sanitizers with clang's OpenMP, Arm under qemu, AVX-512 under Bochs.

@@ -8,11 +8,10 @@
 #include <optional>
 
 #include "formats/foreign/vocabulary.h"
+#include "formats/tern/limits.h"
 
 namespace tern {
 namespace {
-
-constexpr size_t kMaxPieces = 1u << 24;
 
 // One field of a protobuf message: number, wire type and payload.
 struct Field {

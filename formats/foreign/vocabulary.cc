@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "formats/tern/utf8.h"
+#include "formats/tern/validate.h"
 
 namespace tern {
 namespace {
@@ -63,9 +64,34 @@ Status check_ids(const TokenizerData& data, const std::string& name) {
   return {};
 }
 
+Status check_byte_bpe(const TokenizerData& data, const std::string& name) {
+  TERN_TRY(validate_tokenizer(data).within(name));
+  std::unordered_map<std::string_view, size_t> normal, special;  // a special piece may have a normal one's text
+  std::array<bool, 256> seen{};
+  for (size_t id = 0; id < data.pieces.size(); ++id) {
+    const Piece& piece = data.pieces[id];
+    if (piece.type == PieceType::unused) continue;
+    const auto [it, inserted] = (piece.type == PieceType::normal ? normal : special).emplace(piece.text, id);
+    if (!inserted) return corrupt(fmt::format("{}: pieces {} and {} are alike", name, it->second, id));
+    if (piece.text.size() == 1 && piece.type == PieceType::normal) seen[static_cast<uint8_t>(piece.text[0])] = true;
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    if (!seen[byte]) return unsupported(fmt::format("{}: no token for the byte 0x{:02X}", name, byte));
+  }
+  return {};
+}
+
 }  // namespace
 
+TokenizerData byte_bpe_vocabulary() {
+  TokenizerData data;
+  data.kind = TokenizerKind::byte_bpe;
+  data.add_bos = data.add_dummy_prefix = data.escape_whitespaces = data.byte_fallback = false;
+  return data;
+}
+
 Status check_vocabulary(const TokenizerData& data, const std::string& name) {
+  if (data.kind == TokenizerKind::byte_bpe) return check_byte_bpe(data, name);
   if (data.pieces.empty()) return corrupt(name + ": the vocabulary is empty");
   std::unordered_map<std::string_view, size_t> ids;
   for (size_t id = 0; id < data.pieces.size(); ++id) {

@@ -108,13 +108,22 @@ struct LinearRecord {
 
 // ---- tokenizer ----
 
-enum class TokenizerKind : uint16_t { sentencepiece_bpe = 1 };
+enum class TokenizerKind : uint16_t { sentencepiece_bpe = 1, byte_bpe = 2 };
 enum class PieceType : uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 struct Piece {
-  std::string text;  // valid UTF-8 with U+2581 for a space; byte pieces: "<0x0A>"
+  // sentencepiece_bpe: valid UTF-8 with U+2581 for a space, byte pieces "<0x0A>". byte_bpe: any bytes.
+  std::string text;
   float score = 0;
   PieceType type = PieceType::normal;
+};
+
+// byte_bpe: cuts a text; each match becomes a piece of its own (split_pattern.h says what it may contain).
+struct SplitPattern {
+  std::string pattern;
+  bool byte_alphabet = false;  // it sees the text's bytes in GPT-2's alphabet (byte_alphabet.h), one character a byte
+
+  bool operator==(const SplitPattern&) const = default;
 };
 
 struct TokenizerData {
@@ -123,8 +132,15 @@ struct TokenizerData {
   int32_t bos = -1, eos = -1, unknown = -1, pad = -1;  // -1: none
   std::vector<int32_t> stop_ids;  // tokens that end generation (eos among them)
   bool add_bos = true, add_eos = false;
+  // sentencepiece_bpe only
   bool add_dummy_prefix = true, remove_extra_whitespaces = false, escape_whitespaces = true;
   bool byte_fallback = true;
+  // byte_bpe only
+  bool nfc = false;                // the text is normalized to NFC first
+  bool whole_piece_first = false;  // what a pattern cut out is looked up whole before merging (HF's ignore_merges)
+  bool rank_by_id = false;         // tiktoken's rule: any pair that is a piece may merge, the lowest id first
+  std::vector<SplitPattern> patterns;                 // one after the other, each on what the one before left
+  std::vector<std::pair<uint32_t, uint32_t>> merges;  // pairs of pieces, the first merges first
 };
 
 // ---- the whole ----

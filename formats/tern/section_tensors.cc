@@ -1,4 +1,4 @@
-// TENS: the tensor directory. TOKN: the tokenizer.
+// TENS: the tensor directory.
 #include <fmt/format.h>
 
 #include "formats/tern/limits.h"
@@ -8,7 +8,6 @@ namespace tern {
 namespace {
 
 constexpr uint64_t kTensorRecordBytes = 112;  // before the names
-constexpr uint64_t kPieceBytes = 8;           // before the text
 
 Part get_part(ByteReader& reader) {
   Part part;
@@ -50,43 +49,6 @@ void put_encoding(ByteWriter& writer, const Encoding& e) {
   writer.put<uint8_t>(e.scope != ScaleScope::none ? static_cast<uint8_t>(e.scale_type) : 0);
   writer.put<uint8_t>(0);
   writer.put<uint32_t>(e.group);
-}
-
-enum TokenizerFlag : uint16_t {
-  flag_add_bos = 1,
-  flag_add_eos = 2,
-  flag_add_dummy_prefix = 4,
-  flag_remove_extra_whitespaces = 8,
-  flag_escape_whitespaces = 16,
-  flag_byte_fallback = 32,
-  flag_all = 63,
-};
-
-uint16_t flags_of(const TokenizerData& t) {
-  unsigned flags = 0;
-  if (t.add_bos) flags |= flag_add_bos;
-  if (t.add_eos) flags |= flag_add_eos;
-  if (t.add_dummy_prefix) flags |= flag_add_dummy_prefix;
-  if (t.remove_extra_whitespaces) flags |= flag_remove_extra_whitespaces;
-  if (t.escape_whitespaces) flags |= flag_escape_whitespaces;
-  if (t.byte_fallback) flags |= flag_byte_fallback;
-  return static_cast<uint16_t>(flags);
-}
-
-Status read_pieces(ByteReader& reader, uint32_t count, TokenizerData& t) {
-  t.pieces.reserve(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    Piece piece;
-    piece.score = reader.get<float>();
-    piece.type = static_cast<PieceType>(reader.get<uint8_t>());
-    const auto reserved = reader.get<uint8_t>();
-    const auto size = reader.get<uint16_t>();
-    piece.text = std::string(reader.text(size));
-    if (reader.failed()) return corrupt(fmt::format("piece {} reaches beyond the section", i));
-    if (reserved != 0) return corrupt(fmt::format("piece {}: the reserved byte is {}, expected 0", i, reserved));
-    t.pieces.push_back(std::move(piece));
-  }
-  return {};
 }
 
 }  // namespace
@@ -131,53 +93,6 @@ void write_tensors(ByteWriter& writer, const std::vector<TensorRecord>& tensors)
     writer.text(t.name);
     writer.text(t.source_name);
     writer.pad_to(8);
-  }
-}
-
-Result<TokenizerData> read_tokenizer(std::span<const std::byte> bytes) {
-  ByteReader reader(bytes);
-  TokenizerData t;
-  t.kind = static_cast<TokenizerKind>(reader.get<uint16_t>());
-  const auto flags = reader.get<uint16_t>();
-  const auto pieces = reader.get<uint32_t>();
-  const auto stops = reader.get<uint32_t>();
-  for (int32_t* id : {&t.bos, &t.eos, &t.unknown, &t.pad}) *id = reader.get<int32_t>();
-  const auto reserved = reader.get<uint32_t>();
-  if (reader.failed()) return corrupt("the section ends inside its fixed fields");
-  if (reserved != 0) return corrupt(fmt::format("the reserved field is {}, expected 0", reserved));
-  if (flags & ~flag_all) return unsupported(fmt::format("flags is {:#x}, which this version does not know", flags));
-  if (stops > kMaxStopIds)
-    return corrupt(fmt::format("the count of stop ids is {}, expected at most {}", stops, kMaxStopIds));
-  if (pieces > kMaxPieces || pieces > reader.remaining() / kPieceBytes) {
-    return corrupt(fmt::format("the count of pieces is {}, expected at most {} and what {} bytes hold", pieces,
-                               kMaxPieces, reader.remaining()));
-  }
-  t.add_bos = flags & flag_add_bos;
-  t.add_eos = flags & flag_add_eos;
-  t.add_dummy_prefix = flags & flag_add_dummy_prefix;
-  t.remove_extra_whitespaces = flags & flag_remove_extra_whitespaces;
-  t.escape_whitespaces = flags & flag_escape_whitespaces;
-  t.byte_fallback = flags & flag_byte_fallback;
-  for (uint32_t i = 0; i < stops; ++i) t.stop_ids.push_back(reader.get<int32_t>());
-  TERN_TRY(read_pieces(reader, pieces, t));
-  TERN_TRY(check_end(reader));
-  return t;
-}
-
-void write_tokenizer(ByteWriter& writer, const TokenizerData& t) {
-  writer.put<uint16_t>(static_cast<uint16_t>(t.kind));
-  writer.put<uint16_t>(flags_of(t));
-  writer.put<uint32_t>(static_cast<uint32_t>(t.pieces.size()));
-  writer.put<uint32_t>(static_cast<uint32_t>(t.stop_ids.size()));
-  for (int32_t id : {t.bos, t.eos, t.unknown, t.pad}) writer.put<int32_t>(id);
-  writer.put<uint32_t>(0);
-  for (int32_t id : t.stop_ids) writer.put<int32_t>(id);
-  for (const Piece& piece : t.pieces) {
-    writer.put<float>(piece.score);
-    writer.put<uint8_t>(static_cast<uint8_t>(piece.type));
-    writer.put<uint8_t>(0);
-    writer.put<uint16_t>(static_cast<uint16_t>(piece.text.size()));
-    writer.text(piece.text);
   }
 }
 

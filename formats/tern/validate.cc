@@ -65,24 +65,6 @@ Status validate_tensor(const TensorRecord& t) {
   return error.code() == Code::invalid_argument ? corrupt(error.message()) : error;
 }
 
-bool is_byte_piece(std::string_view text) {
-  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
-  return text.size() == 6 && text.starts_with("<0x") && hex(text[3]) && hex(text[4]) && text[5] == '>';
-}
-
-Status validate_piece(const Piece& piece) {
-  if (piece.text.empty()) return corrupt("the text is empty");
-  TERN_TRY(check_text("the text", piece.text));
-  if (!std::isfinite(piece.score)) return corrupt("the score is not finite");
-  if (piece.type < PieceType::normal || piece.type > PieceType::byte) {
-    return unsupported(fmt::format("type {} is unknown to this version", static_cast<int>(piece.type)));
-  }
-  if (piece.type == PieceType::byte && !is_byte_piece(piece.text)) {
-    return corrupt("a byte piece is not of the form <0xHH>");
-  }
-  return {};
-}
-
 Status validate_metadata(const ModelDescription& d) {
   TERN_TRY(check_records("entries", d.metadata.size(), kMaxMetadata));
   for (const auto& [key, value] : d.metadata) {
@@ -161,24 +143,6 @@ Status validate_tensors(const std::vector<TensorRecord>& tensors) {
   TERN_TRY(check_records("tensors", tensors.size(), kMaxTensors));
   TERN_TRY(check_names(tensors, "tensor"));
   for (const TensorRecord& t : tensors) TERN_TRY(validate_tensor(t).within("tensor '" + t.name + "'"));
-  return {};
-}
-
-Status validate_tokenizer(const TokenizerData& t) {
-  if (t.kind != TokenizerKind::sentencepiece_bpe) {
-    return unsupported(fmt::format("kind is {}, expected 1 (sentencepiece_bpe)", static_cast<int>(t.kind)));
-  }
-  TERN_TRY(check_range("the count of pieces", t.pieces.size(), kMaxPieces));
-  TERN_TRY(check_records("stop ids", t.stop_ids.size(), kMaxStopIds));
-  const auto count = static_cast<int64_t>(t.pieces.size());
-  for (const auto& [name, id] : {std::pair{"bos", t.bos}, {"eos", t.eos}, {"unknown", t.unknown}, {"pad", t.pad}}) {
-    if (id < -1 || id >= count)
-      return corrupt(fmt::format("{} is {}, expected -1 or a piece below {}", name, id, count));
-  }
-  for (int32_t id : t.stop_ids) {
-    if (id < 0 || id >= count) return corrupt(fmt::format("a stop id is {}, expected a piece below {}", id, count));
-  }
-  for (size_t i = 0; i < t.pieces.size(); ++i) TERN_TRY(validate_piece(t.pieces[i]).within(fmt::format("piece {}", i)));
   return {};
 }
 

@@ -69,15 +69,14 @@ Status as_argument(Status status) {
   return status.code() == Code::corrupt ? invalid_argument(status.message()) : status;
 }
 
-// How much of a part is written, and its hash so far.
-struct PartProgress {
-  uint64_t written = 0;
-  std::optional<Hash64> hash;
-};
-
 }  // namespace
 
 struct TernWriter::State {
+  // How much of a part is written, and its hash so far.
+  struct PartProgress {
+    uint64_t written = 0;
+    std::optional<Hash64> hash;
+  };
   std::string path;
   AtomicFile file;
   ModelDescription description;
@@ -161,7 +160,7 @@ Result<std::unique_ptr<TernWriter>> TernWriter::create(const std::string& path, 
   container.file_bytes = *file_bytes;
 
   TERN_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  std::vector<std::array<PartProgress, 2>> parts(description.tensors.size());
+  std::vector<std::array<State::PartProgress, 2>> parts(description.tensors.size());
   std::unique_ptr<State> state(
       new State{path, std::move(file), std::move(description), std::move(container), std::move(parts)});
   return std::unique_ptr<TernWriter>(new TernWriter(std::move(state)));

@@ -13,7 +13,11 @@ class AbsentEncoder final : public PieceEncoder {
 
 }  // namespace
 
-Result<std::unique_ptr<PieceEncoder>> make_piece_encoder(const TokenizerData&) {
+Result<std::unique_ptr<PieceEncoder>> make_sentencepiece_encoder(const TokenizerData&) {
+  return std::unique_ptr<PieceEncoder>(std::make_unique<AbsentEncoder>());
+}
+
+Result<std::unique_ptr<PieceEncoder>> make_byte_bpe_encoder(const TokenizerData&) {
   return std::unique_ptr<PieceEncoder>(std::make_unique<AbsentEncoder>());
 }
 

@@ -43,7 +43,7 @@ class SentencePieceEncoder final : public PieceEncoder {
 
 }  // namespace
 
-Result<std::unique_ptr<PieceEncoder>> make_piece_encoder(const TokenizerData& data) {
+Result<std::unique_ptr<PieceEncoder>> make_sentencepiece_encoder(const TokenizerData& data) {
   auto encoder = std::make_unique<SentencePieceEncoder>();
   TERN_TRY(encoder->load(data));
   return std::unique_ptr<PieceEncoder>(std::move(encoder));

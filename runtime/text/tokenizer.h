@@ -1,5 +1,5 @@
-// Text to token ids and back, from the vocabulary stored in the .tern file. The SentencePiece
-// model is rebuilt from validated pieces; foreign bytes never reach the library. Thread-safe after creation.
+// Text to token ids and back, from the vocabulary stored in the .tern file: SentencePiece BPE, whose model is rebuilt
+// from validated pieces (foreign bytes never reach the library), and byte-level BPE. Thread-safe after creation.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "formats/tern/description.h"
+#include "runtime/text/piece_matcher.h"
 
 namespace tern {
 
@@ -21,8 +22,13 @@ class Tokenizer {
 
   // Token ids of a text; with add_bos the file's own rule decides whether a BOS comes first. No EOS is added.
   // Any bytes are a text: those that are not valid UTF-8 become byte tokens, so that decoding gives them back
-  // (U+FFFD in a vocabulary without byte_fallback, as sentencepiece does).
-  virtual Result<std::vector<int32_t>> encode(std::string_view text, bool add_bos) const = 0;
+  // (U+FFFD in a vocabulary without byte_fallback, as sentencepiece does). Decoding gives the text as its vocabulary
+  // normalizes it (nfc, remove_extra_whitespaces). Control tokens never come from a text.
+  Result<std::vector<int32_t>> encode(std::string_view text, bool add_bos) const;
+  // The same where the names of control pieces stand for their tokens, leftmost and longest first: for texts that a
+  // chat template made, never for what a user typed. What lies between them is encoded part by part, each as encode
+  // would (with sentencepiece_bpe each with its dummy prefix).
+  Result<std::vector<int32_t>> encode_special(std::string_view text, bool add_bos) const;
   // The bytes a token adds to a text that already has `previous` as its last token (-1: it is the first).
   // Control tokens and ids outside the vocabulary add nothing. The first piece, also after BOS, loses the leading space
   // of add_dummy_prefix. May end inside a UTF-8 sequence: see Utf8Stream.
@@ -32,8 +38,14 @@ class Tokenizer {
   bool is_stop(int32_t token) const;
 
  protected:
-  explicit Tokenizer(TokenizerData data) : data_(std::move(data)) {}
+  explicit Tokenizer(TokenizerData data);
+  // Appends the ids of a text without BOS and without regard to control pieces.
+  virtual Status encode_plain(std::string_view text, std::vector<int32_t>& ids) const = 0;
   TokenizerData data_;
+
+ private:
+  Result<std::vector<int32_t>> start(std::string_view text, bool add_bos) const;
+  PieceMatcher special_;
 };
 
 // Holds back the bytes of an unfinished UTF-8 sequence, replaces invalid ones with U+FFFD.

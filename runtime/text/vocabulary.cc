@@ -11,6 +11,7 @@
 
 #include "formats/tern/limits.h"
 #include "formats/tern/utf8.h"
+#include "formats/tern/validate.h"
 
 namespace tern {
 namespace {
@@ -122,6 +123,30 @@ Status check_ids(const TokenizerData& data) {
   return {};
 }
 
+// What formats/tern/validate.h checks of every file, and what needs a look at all pieces. That merges give pieces is
+// found when they are loaded.
+Status validate_byte_vocabulary(const TokenizerData& data) {
+  TERN_TRY(validate_tokenizer(data).within("tokenizer"));
+  TERN_TRY(check_ids(data));
+  std::unordered_map<std::string_view, size_t> normal, special;  // a special piece may have a normal one's text
+  normal.reserve(data.pieces.size());
+  std::bitset<256> bytes;
+  size_t total = 0;
+  for (size_t id = 0; id < data.pieces.size(); ++id) {
+    const Piece& piece = data.pieces[id];
+    if (piece.type == PieceType::unused) continue;
+    auto& seen = piece.type == PieceType::normal ? normal : special;
+    const auto [first, fresh] = seen.emplace(piece.text, id);
+    if (!fresh) return piece_error(id, fmt::format("its text is that of piece {} too", first->second));
+    if (piece.text.size() == 1 && piece.type == PieceType::normal) bytes.set(static_cast<uint8_t>(piece.text[0]));
+    total += piece.text.size();
+  }
+  if (total > kMaxVocabularyBytes)
+    return corrupt(fmt::format("tokenizer: pieces hold more than {} bytes", kMaxVocabularyBytes));
+  if (bytes.all()) return {};
+  return corrupt(fmt::format("tokenizer: {} of the 256 bytes are pieces, all are needed", bytes.count()));
+}
+
 }  // namespace
 
 int byte_of_piece(std::string_view text) {
@@ -136,9 +161,11 @@ int byte_of_piece(std::string_view text) {
 }
 
 Status validate_vocabulary(const TokenizerData& data) {
+  if (data.kind == TokenizerKind::byte_bpe) return validate_byte_vocabulary(data);
   if (data.kind != TokenizerKind::sentencepiece_bpe) {
-    return unsupported(fmt::format("tokenizer: kind {} is not supported, expected 1 (SentencePiece BPE)",
-                                   static_cast<int>(data.kind)));
+    return unsupported(
+        fmt::format("tokenizer: kind {} is not supported, expected 1 (SentencePiece BPE) or 2 (byte-level BPE)",
+                    static_cast<int>(data.kind)));
   }
   if (data.pieces.empty() || data.pieces.size() > kMaxPieces) {
     return corrupt(fmt::format("tokenizer: {} pieces, expected 1 to {}", data.pieces.size(), kMaxPieces));

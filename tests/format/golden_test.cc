@@ -108,10 +108,23 @@ nlohmann::json config_json(const ModelConfig& c) {
           {"rope_trained_context", c.rope_trained_context}};
 }
 
+std::string hex_of(const std::string& bytes) {
+  std::string hex;
+  for (const char c : bytes) {
+    hex += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
+    hex += "0123456789abcdef"[c & 15];
+  }
+  return hex;
+}
+
 nlohmann::json tokenizer_json(const TokenizerData& t) {
-  nlohmann::json pieces = nlohmann::json::array();
-  for (const Piece& p : t.pieces)
-    pieces.push_back({{"text", p.text}, {"score", p.score}, {"type", static_cast<int>(p.type)}});
+  nlohmann::json pieces = nlohmann::json::array(), patterns = nlohmann::json::array();
+  for (const Piece& p : t.pieces) {
+    const std::string text = t.kind == TokenizerKind::byte_bpe ? hex_of(p.text) : p.text;
+    pieces.push_back({{"text", text}, {"score", p.score}, {"type", static_cast<int>(p.type)}});
+  }
+  for (const SplitPattern& p : t.patterns)
+    patterns.push_back({{"pattern", p.pattern}, {"byte_alphabet", p.byte_alphabet}});
   return {{"kind", static_cast<int>(t.kind)},
           {"pieces", pieces},
           {"bos", t.bos},
@@ -124,7 +137,12 @@ nlohmann::json tokenizer_json(const TokenizerData& t) {
           {"add_dummy_prefix", t.add_dummy_prefix},
           {"remove_extra_whitespaces", t.remove_extra_whitespaces},
           {"escape_whitespaces", t.escape_whitespaces},
-          {"byte_fallback", t.byte_fallback}};
+          {"byte_fallback", t.byte_fallback},
+          {"nfc", t.nfc},
+          {"whole_piece_first", t.whole_piece_first},
+          {"rank_by_id", t.rank_by_id},
+          {"patterns", patterns},
+          {"merges", t.merges}};
 }
 
 // The description and every decoded value, in the form that read_tern.py prints.

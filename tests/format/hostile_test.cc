@@ -149,6 +149,19 @@ TEST_CASE("counts that promise more than the file holds allocate nothing for it"
   poke<uint32_t>(pieces, section_offset(pieces, "TOKN") + 4, 0x3fffff);
   reseal(pieces);
   CHECK(load_status(pieces, "f").message().find("the count of pieces is 4194303") != std::string::npos);
+  // The byte-level tokenizer ends with counts, patterns of 4 + 44 and 4 + 10 bytes, and two merges.
+  const uint64_t counts = 8 + 48 + 14 + 16;
+  for (const uint64_t field : {counts, counts - 4}) {
+    Bytes file = golden_file("byte_tokenizer");
+    const uint64_t at = section_offset(file, "TOKN") + section_bytes(file, "TOKN") - field;
+    REQUIRE(peek<uint32_t>(file, at) == 2);
+    for (const uint32_t count : {3u, 16u, 0xfffffu}) {
+      poke<uint32_t>(file, at, count);
+      reseal(file);
+      INFO(load_status(file, "f").message());
+      CHECK(!load_status(file, "f").ok());
+    }
+  }
 }
 
 }  // namespace tern::test

@@ -97,6 +97,21 @@ TEST_CASE("Control and byte pieces are not matched in text") {
   }
 }
 
+TEST_CASE("Control pieces stand for their tokens only where that is asked for") {
+  TokenizerData data = little_english();
+  add_piece(data, "<s>w", PieceType::user_defined);
+  const auto tokenizer = make(data);
+  const auto special = [&](const std::string& text) { return tokenizer->encode_special(text, false).value(); };
+  const int32_t hello = kFirstPiece + 12, w = kFirstPiece + 13;  // both with the dummy prefix
+  CHECK(special("<s>hello</s>w") == std::vector<int32_t>{1, hello, 2, w});
+  CHECK(tokenizer->encode_special("hello</s>", true).value() == std::vector<int32_t>{1, hello, 2});
+  CHECK(special("<s>").size() == 1);
+  CHECK(special("").empty());
+  CHECK(special("<unk>") == encode(*tokenizer, "<unk>"));
+  CHECK(special("<s>w</s>") == std::vector<int32_t>{kFirstPiece, kFirstPiece + 19, 2});  // the longer piece wins
+  CHECK(special("hello world") == encode(*tokenizer, "hello world"));
+}
+
 TEST_CASE("A piece's text: first space, control, bytes, unknown, outside") {
   const auto tokenizer = make(little_english());
   const int32_t hello = kFirstPiece + 12, two_spaces = kFirstPiece + 18;

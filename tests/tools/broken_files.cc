@@ -74,6 +74,21 @@ void add_descriptions(std::vector<BrokenFile>& files) {
                    })});
 }
 
+void add_tokenizers(std::vector<BrokenFile>& files) {
+  // After the pieces: counts, two patterns, two merges of 8 bytes at the end.
+  const auto end = [](const Bytes& f) { return section_offset(f, "TOKN") + section_bytes(f, "TOKN"); };
+  files.push_back(
+      {"bad_merge", changed("byte_tokenizer", [&](Bytes& f) { poke<uint32_t>(f, end(f) - 4, 5); })});
+  files.push_back(
+      {"bad_pattern", changed("byte_tokenizer", [&](Bytes& f) { poke<char>(f, end(f) - 17, '.'); })});
+  files.push_back({"bad_tokenizer_flag", changed("byte_tokenizer", [](Bytes& f) {
+                     poke<uint16_t>(f, section_offset(f, "TOKN") + 2, 64 | 4);
+                   })});
+  files.push_back({"bad_tokenizer_kind", changed("byte_tokenizer", [](Bytes& f) {
+                     poke<uint16_t>(f, section_offset(f, "TOKN"), 3);
+                   })});
+}
+
 // These parse; verify_payload must find them.
 void add_payloads(std::vector<BrokenFile>& files) {
   Bytes flipped = golden_file("example");
@@ -102,6 +117,7 @@ std::vector<BrokenFile> broken_files() {
   std::vector<BrokenFile> files;
   add_frames(files);
   add_descriptions(files);
+  add_tokenizers(files);
   add_payloads(files);
   return files;
 }

@@ -161,6 +161,26 @@ ModelDescription with_tokenizer() {
   return d;
 }
 
+// Parts of a byte-level vocabulary: every type of piece that it has, bytes that are no UTF-8, two patterns.
+ModelDescription with_byte_tokenizer() {
+  ModelDescription d;
+  d.config = small_config();
+  TokenizerData t;
+  t.kind = TokenizerKind::byte_bpe;
+  t.pieces = {{"a", 0, PieceType::normal},         {"\xc3", 0, PieceType::normal},
+              {"\xa9", 0, PieceType::normal},      {"\xc3\xa9", 0, PieceType::normal},
+              {"", 0, PieceType::unused},          {"<|end|>", 0, PieceType::control},
+              {"<tool>", 0, PieceType::user_defined}, {std::string(1, '\0'), 0, PieceType::normal}};
+  t.bos = t.eos = 5;
+  t.stop_ids = {5};
+  t.add_bos = t.add_dummy_prefix = t.escape_whitespaces = t.byte_fallback = false;
+  t.nfc = t.whole_piece_first = true;
+  t.patterns = {{"(?i:'s|'t)|[^\\r\\n\\p{L}]?\\p{L}+|\\s+(?!\\S)|\\s+", false}, {"\\p{N}{1,3}", true}};
+  t.merges = {{1, 2}, {0, 0}};
+  d.tokenizer = t;
+  return d;
+}
+
 }  // namespace
 
 std::vector<GoldenModel> golden_models() {
@@ -177,6 +197,7 @@ std::vector<GoldenModel> golden_models() {
           {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
           {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
           {"tokenizer", with_tokenizer()},
+          {"byte_tokenizer", with_byte_tokenizer()},
           {"compositions", compositions()},
           {"optional_parts", optional_parts()}};
 }

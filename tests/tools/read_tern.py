@@ -9,6 +9,7 @@ stderr and exit status 1. Hashes are checked if the module xxhash is installed.
 """
 import json
 import math
+import re
 import struct
 import sys
 
@@ -242,21 +243,74 @@ def read_linears(cursor, inputs, tensors):
     return linears
 
 
+SPLIT_TOKEN = re.compile(  # the words of the dialect of split patterns; groups are checked by depth
+    r"""\(\?(?:i?:|<?[=!])|\(|\)|\|
+    |(?:[*+?]\??|\{\d+(?:,\d*)?\})
+    |\[\^?(?!\])(?:[^\[\]\\&]|&(?!&)|\\(?:[rntfsSdD!-/:-@\[-`{-~]|[pP]\{\w+\}|x\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}))*\]
+    |\\(?:[rntfsSdD!-/:-@\[-`{-~]|[pP]\{\w+\}|x\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4})
+    |[^\\^$.\[\](){}|?*+]""".replace("\n    ", ""))
+
+
+def check_pattern(pattern):
+    need(1 <= len(pattern.encode()) <= 4096, "TOKN: size of a pattern")
+    at = depth = 0
+    while at < len(pattern):
+        word = SPLIT_TOKEN.match(pattern, at)
+        need(word, "TOKN: a split pattern has something else at %d" % at)
+        depth += word.group().startswith("(") - (word.group() == ")")
+        need(0 <= depth <= 16, "TOKN: groups of a split pattern")
+        at = word.end()
+    need(depth == 0, "TOKN: groups of a split pattern")
+
+
+def read_byte_bpe(cursor, t):
+    patterns, merges = cursor.get("II")
+    need(patterns <= 16 and merges <= 2**22 and not (merges and t["rank_by_id"]), "TOKN: patterns or merges")
+    t["patterns"], t["merges"] = [], []
+    for _ in range(patterns):
+        flags, zero, size = cursor.get("BBH")
+        need(flags <= 1 and zero == 0, "TOKN: pattern")
+        t["patterns"].append({"pattern": cursor.text(size), "byte_alphabet": bool(flags)})
+        check_pattern(t["patterns"][-1]["pattern"])
+    seen = [p["byte_alphabet"] for p in t["patterns"]]
+    need(seen == sorted(seen), "TOKN: byte_alphabet")
+    for _ in range(merges):
+        pair = list(cursor.get("II"))
+        need(all(i < len(t["pieces"]) and t["pieces"][i]["type"] == 1 for i in pair), "TOKN: merge")
+        t["merges"].append(pair)
+
+
+def read_piece(cursor, kind):
+    score, piece_type, zero, size = cursor.get("fBBH")
+    need(1 <= piece_type <= 6 and zero == 0, "TOKN: piece")
+    if kind == 1:
+        need(size > 0, "TOKN: piece")
+        return {"text": cursor.text(size), "score": score, "type": piece_type}
+    need(score == 0 and piece_type not in (2, 6) and (size > 0 or piece_type == 5), "TOKN: piece")
+    text = cursor.raw(size)
+    if piece_type in (3, 4):
+        try:
+            need(size <= 255 and text.decode("utf-8"), "TOKN: special piece")
+        except UnicodeDecodeError:
+            raise Refused("TOKN: special piece") from None
+    return {"text": text.hex(), "score": score, "type": piece_type}
+
+
 def read_tokenizer(cursor):
     kind, flags, pieces, stops, bos, eos, unknown, pad, zero = cursor.get("HHIIiiiiI")
-    need(kind == 1 and flags < 64 and 1 <= pieces <= 2**22 and stops <= 64 and zero == 0, "TOKN: fields")
+    need(kind in (1, 2) and 1 <= pieces <= 2**22 and stops <= 64 and zero == 0, "TOKN: fields")
+    need(not flags & ~(0x3f if kind == 1 else 0x1c3) and not (kind == 2 and unknown != -1), "TOKN: flags")
     t = {"kind": kind, "bos": bos, "eos": eos, "unknown": unknown, "pad": pad}
     for bit, name in enumerate(("add_bos", "add_eos", "add_dummy_prefix", "remove_extra_whitespaces",
-                                "escape_whitespaces", "byte_fallback")):
+                                "escape_whitespaces", "byte_fallback", "nfc", "whole_piece_first", "rank_by_id")):
         t[name] = bool(flags >> bit & 1)
     t["stop_ids"] = [cursor.get("i") for _ in range(stops)]
     need(all(-1 <= i < pieces for i in (bos, eos, unknown, pad)), "TOKN: a special id")
     need(all(0 <= i < pieces for i in t["stop_ids"]), "TOKN: a stop id")
-    t["pieces"] = []
-    for _ in range(pieces):
-        score, piece_type, zero, size = cursor.get("fBBH")
-        need(1 <= piece_type <= 6 and zero == 0 and size > 0, "TOKN: piece")
-        t["pieces"].append({"text": cursor.text(size), "score": score, "type": piece_type})
+    t["pieces"] = [read_piece(cursor, kind) for _ in range(pieces)]
+    t["patterns"], t["merges"] = [], []
+    if kind == 2:
+        read_byte_bpe(cursor, t)
     cursor.end()
     return t
 
