@@ -94,6 +94,13 @@ Status check_size(const TokenizerFile& file, const TokenizerData& data, uint32_t
       fmt::format("{}: {} pieces, the model has a vocabulary of {}", file.path, data.pieces.size(), vocab_size));
 }
 
+Result<TokenizerData> read_whole(const TokenizerFile& file, const TokenizerConfig& config, uint32_t vocab_size) {
+  TERN_ASSIGN(TokenizerData data, read_tokenizer(file, config, vocab_size));
+  TERN_TRY(config.apply(&data));
+  TERN_TRY(check_size(file, data, vocab_size));
+  return data;
+}
+
 }  // namespace
 
 Status import_tokenizer(const std::string& directory, const std::string& named_path, const std::vector<int32_t>& eos,
@@ -108,9 +115,12 @@ Status import_tokenizer(const std::string& directory, const std::string& named_p
     return {};
   }
   TERN_ASSIGN(const TokenizerConfig config, TokenizerConfig::read(beside(directory, "tokenizer_config.json")));
-  TERN_ASSIGN(TokenizerData data, read_tokenizer(file, config, model->config.vocab_size));
-  TERN_TRY(config.apply(&data));
-  TERN_TRY(check_size(file, data, model->config.vocab_size));
+  auto read = read_whole(file, config, model->config.vocab_size);
+  if (!read.ok()) {
+    const Status& status = read.status();
+    return Status(status.code(), status.message() + " (--tokenizer none converts the weights alone)");
+  }
+  TokenizerData data = std::move(read).value();
   for (int32_t id : eos) {
     const bool known = std::find(data.stop_ids.begin(), data.stop_ids.end(), id) != data.stop_ids.end();
     if (!known) data.stop_ids.push_back(id);
