@@ -18,4 +18,13 @@ constexpr ElementKernels make_elements(const char* isa, CpuFeatures needs) {
 
 extern const ElementKernels kElementsScalar, kElementsAvx2, kElementsAvx512, kElementsNeon;
 
+// The tables of this build, best first.
+#if defined(__x86_64__)
+#define TERN_ELEMENT_TABLES kElementsAvx512, kElementsAvx2, kElementsScalar
+#elif defined(__aarch64__)
+#define TERN_ELEMENT_TABLES kElementsNeon, kElementsScalar
+#else
+#define TERN_ELEMENT_TABLES kElementsScalar
+#endif
+
 }  // namespace tern

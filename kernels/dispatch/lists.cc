@@ -19,15 +19,7 @@ std::span<const LinearKernelEntry> linear_kernels() {
 }
 
 std::span<const ElementKernels> element_kernels() {
-  static const std::array tables = {
-#if defined(__x86_64__)
-      kElementsAvx512,
-      kElementsAvx2,
-#elif defined(__aarch64__)
-      kElementsNeon,
-#endif
-      kElementsScalar,
-  };
+  static const std::array tables = {TERN_ELEMENT_TABLES};
   return tables;
 }
 

@@ -28,59 +28,56 @@ TERN_INLINE void split_pairs(const typename V::PairSums (&part)[tiles][pairs],
   });
 }
 
+// How an encoding's blocks become rows of eight columns: kSteps such rows from every kBlocks blocks.
 template <class V>
-struct TritPairs {
-  static constexpr int32_t kZero = TritDot<V>::kZero;
-
-  template <int tiles, int tokens>
-  TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
-                              uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
-    if constexpr (tokens % 2 != 0) {
-      TritDot<V>::template sum<tiles, tokens>(codes, tile_bytes, blocks, a, a_stride, sums);
-    } else {
-      typename V::PairSums part[tiles][tokens / 2];
-      fill(part, V::zero_pairs());
-      for (uint64_t b = 0; b < blocks; ++b, a += 16) {
-        unroll<2>([&](auto half) TERN_LAMBDA {
-          typename V::RowPairs rows[tiles];
-          unroll<tiles>([&](auto t) TERN_LAMBDA {
-            const typename V::Codes block = V::load_codes(codes + b * kBlockBytes + t * tile_bytes);
-            rows[t] = V::join_columns(V::template signed_trits<2 * half()>(block),
-                                      V::template signed_trits<2 * half() + 1>(block));
-          });
-          add_pairs<V>(rows, a + 8 * half(), a_stride, part);
-        });
-      }
-      split_pairs<V>(part, sums);
-    }
+struct TritRows {
+  using Single = TritDot<V>;
+  static constexpr uint64_t kBlocks = 1, kSteps = 2;
+  template <int step>
+  TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
+    const typename V::Codes block = V::load_codes(at);
+    return V::join_columns(V::template signed_trits<2 * step>(block), V::template signed_trits<2 * step + 1>(block));
   }
 };
 
 template <class V>
-struct Int8Pairs {
-  static constexpr int32_t kZero = Int8Dot<V>::kZero;
+struct Int8Rows {
+  using Single = Int8Dot<V>;
+  static constexpr uint64_t kBlocks = 2, kSteps = 1;
+  template <int step>
+  TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
+    return V::join_columns(V::split_int8(V::load_codes(at)), V::split_int8(V::load_codes(at + kBlockBytes)));
+  }
+};
+
+template <class V, class Rows>
+struct PairDot {
+  static constexpr int32_t kZero = Rows::Single::kZero;
 
   template <int tiles, int tokens>
   TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
                               uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
     if constexpr (tokens % 2 != 0) {
-      Int8Dot<V>::template sum<tiles, tokens>(codes, tile_bytes, blocks, a, a_stride, sums);
+      Rows::Single::template sum<tiles, tokens>(codes, tile_bytes, blocks, a, a_stride, sums);
     } else {
       typename V::PairSums part[tiles][tokens / 2];
       fill(part, V::zero_pairs());
-      const uint64_t even = blocks - blocks % 2;
-      for (uint64_t b = 0; b < even; b += 2) {
-        typename V::RowPairs rows[tiles];
-        unroll<tiles>([&](auto t) TERN_LAMBDA {
-          const std::byte* at = codes + b * kBlockBytes + t * tile_bytes;
-          rows[t] = V::join_columns(V::split_int8(V::load_codes(at)), V::split_int8(V::load_codes(at + kBlockBytes)));
+      const uint64_t whole = blocks - blocks % Rows::kBlocks;
+      for (uint64_t b = 0; b < whole; b += Rows::kBlocks) {
+        unroll<Rows::kSteps>([&](auto step) TERN_LAMBDA {
+          typename V::RowPairs rows[tiles];
+          unroll<tiles>([&](auto t) TERN_LAMBDA {
+            rows[t] = Rows::template load<step()>(codes + b * kBlockBytes + t * tile_bytes);
+          });
+          add_pairs<V>(rows, a, a_stride, part);
+          a += 8;
         });
-        add_pairs<V>(rows, a + 4 * b, a_stride, part);
       }
       split_pairs<V>(part, sums);
-      if (even == blocks) return;
+      if (whole == blocks) return;
       typename V::Ints last[tiles][tokens];
-      Int8Dot<V>::template sum<tiles, tokens>(codes + even * kBlockBytes, tile_bytes, 1, a + 4 * even, a_stride, last);
+      Rows::Single::template sum<tiles, tokens>(codes + whole * kBlockBytes, tile_bytes, blocks - whole, a, a_stride,
+                                                last);
       unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { sums[t][k] = V::add(sums[t][k], last[t][k]); });
     }
   }
@@ -88,12 +85,12 @@ struct Int8Pairs {
 
 template <class V>
 void trit_pairs(const LinearCall& call, TileRange range) {
-  walk<IntegerDot<V, TritPairs<V>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
+  walk<IntegerDot<V, PairDot<V, TritRows<V>>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
 }
 
 template <class V>
 void int8_pairs(const LinearCall& call, TileRange range) {
-  walk<IntegerDot<V, Int8Pairs<V>>, V::kInt8Tiles, V::kInt8BatchTiles, V::kInt8Tokens>(call, range);
+  walk<IntegerDot<V, PairDot<V, Int8Rows<V>>>, V::kInt8Tiles, V::kInt8BatchTiles, V::kInt8Tokens>(call, range);
 }
 
 }  // namespace

@@ -13,10 +13,8 @@
 
 namespace tern {
 
-enum class ActivationRounding {
-  from_file,
-  f32
-};  // f32: ignore the file's int8 rounding, to check against float references
+// f32: ignore the file's int8 rounding, to check against float references.
+enum class ActivationRounding { from_file, f32 };
 
 struct LoadOptions {
   std::string isa = "native";          // caps the kernels (base/cpu.h); TERN_ISA is the CLI's business

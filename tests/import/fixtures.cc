@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <sstream>
@@ -136,6 +137,11 @@ std::vector<float> all_rows(const SourceMatrix& matrix) {
     if (!status.ok()) throw std::runtime_error(status.message());
   }
   return values;
+}
+
+void says(const std::string& message, const std::string& expected) {
+  INFO("'" << message << "' should say '" << expected << "'");
+  CHECK(message.find(expected) != std::string::npos);
 }
 
 }  // namespace tern::test

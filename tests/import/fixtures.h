@@ -59,6 +59,9 @@ struct Checkpoint {
   void rename(const std::string& from, const std::string& to);
 };
 
+// Checks that an error's sentence holds `expected`.
+void says(const std::string& message, const std::string& expected);
+
 // A float as IEEE binary16, by arithmetic on exponents (not base/half).
 float half_by_definition(uint16_t bits);
 

@@ -52,11 +52,6 @@ std::string error_of(const std::function<void(json&)>& damage) {
   return parse_tokenizer_json(file.dump(), "t.json").status().message();
 }
 
-void says(const std::string& message, const std::string& expected) {
-  INFO("'" << message << "' should say '" << expected << "'");
-  CHECK(message.find(expected) != std::string::npos);
-}
-
 }  // namespace
 
 TEST_CASE("tokenizer.json from SentencePiece: pieces, types, scores by the order of merges", "[sentencepiece]") {

@@ -170,13 +170,7 @@ std::span<const ElementKernels> element_kernels() {
   static const std::vector<ElementKernels> list = [] {
     std::vector<ElementKernels> tables = test::broken_elements();
     tables.resize(2);
-#if defined(__x86_64__)
-    tables.push_back(kElementsAvx512);
-    tables.push_back(kElementsAvx2);
-#elif defined(__aarch64__)
-    tables.push_back(kElementsNeon);
-#endif
-    tables.push_back(kElementsScalar);
+    tables.insert(tables.end(), {TERN_ELEMENT_TABLES});
     return tables;
   }();
   return list;

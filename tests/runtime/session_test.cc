@@ -212,24 +212,29 @@ TEST_CASE("session: int8 activations agree with their formula in double") {
   for_each_shape([](const TinyShape& shape, const TinyFile& file) {
     if (shape.rounding.bits == 0) return;
     const auto model = file.load();
-    const std::vector<int32_t> tokens = prompt(*model, 1, 20);
-    const auto expected = test::reference_logits(model->file(), tokens, true);
-    const auto plain = test::reference_logits(model->file(), tokens, false);
-    const auto s = session(model, options(1, 512, FloatType::f32, FloatType::f32));
-    feed(*s, s->add_sequence().value(), tokens, tokens.size());
-    // A value that sits on a rounding boundary may take the other code, and through the cache change every later
-    // position. Where none does, the rounding moves the logits far more than f32 arithmetic.
-    size_t agree = 0;
-    for (size_t t = 0; t < tokens.size(); ++t) {
-      double difference = 0, rounding = 0;
-      for (size_t i = 0; i < expected[t].size(); ++i) {
-        difference += std::fabs(s->logits(t)[i] - expected[t][i]);
-        rounding += std::fabs(plain[t][i] - expected[t][i]);
+    // A value on a rounding boundary may take the other code and change every later position through the cache.
+    // A short prompt seldom meets one; without, the logits differ by f32 arithmetic only.
+    constexpr int kPrompts = 12;
+    int agree = 0;
+    for (int seed = 1; seed <= kPrompts; ++seed) {
+      const std::vector<int32_t> tokens = prompt(*model, seed, 6);
+      const auto expected = test::reference_logits(model->file(), tokens, true);
+      const auto plain = test::reference_logits(model->file(), tokens, false);
+      const auto s = session(model, options(1, 512, FloatType::f32, FloatType::f32));
+      feed(*s, s->add_sequence().value(), tokens, tokens.size());
+      double worst = 0;  // of a position: difference as a share of what the rounding moves
+      for (size_t t = 0; t < tokens.size(); ++t) {
+        double difference = 0, rounding = 0;
+        for (size_t i = 0; i < expected[t].size(); ++i) {
+          difference += std::fabs(s->logits(t)[i] - expected[t][i]);
+          rounding += std::fabs(plain[t][i] - expected[t][i]);
+        }
+        worst = std::max(worst, difference / rounding);
       }
-      agree += difference < 1e-3 * rounding;
-      CHECK(difference < rounding);
+      CHECK(worst < 1);
+      agree += worst < 1e-3;
     }
-    CHECK(agree > tokens.size() / 4);
+    CHECK(agree >= kPrompts - 1);
   });
 }
 

@@ -1,14 +1,13 @@
 // Byte-level BPE as the importers read it from published files, against the expectations beside them.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <span>
-#include <sstream>
 
 #include "formats/foreign/gpt2_bpe.h"
 #include "formats/foreign/tiktoken.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/shared_data.h"
+#include "tests/text/expectations.h"
 
 using namespace tern;
 using namespace tern::test;
@@ -16,13 +15,6 @@ using namespace tern::test;
 namespace {
 
 const std::string kFolder = "data/tokenizers/";
-
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream out;
-  out << file.rdbuf();
-  return out.str();
-}
 
 std::unique_ptr<Tokenizer> created(const TokenizerData& data) {
   auto tokenizer = Tokenizer::create(data);
@@ -51,29 +43,6 @@ std::unique_ptr<Tokenizer> qwen2() {
   data->patterns = {{kQwen2Pattern, false}};
   data->nfc = true;
   return created(*data);
-}
-
-// Texts between separator lines, and their ids, a line each.
-void check_expectations(const Tokenizer& tokenizer, const std::string& vocabulary) {
-  const std::string texts = kFolder + "ggml-vocab-" + vocabulary + ".gguf.inp";
-  const std::string expected = kFolder + "ggml-vocab-" + vocabulary + ".gguf.out";
-  if (!have_shared(texts) || !have_shared(expected)) return;
-  const std::string separator = "\n__ggml_vocab_test__\n", input = contents(shared_path(texts));
-  std::istringstream lines(contents(shared_path(expected)));
-  size_t begin = 0, cases = 0;
-  for (std::string line; std::getline(lines, line); ++cases) {
-    const size_t end = input.find(separator, begin);
-    REQUIRE(end != std::string::npos);
-    const std::string text = input.substr(begin, end - begin);
-    begin = end + separator.size();
-    std::istringstream numbers(line);
-    std::vector<int32_t> ids;
-    for (int32_t id; numbers >> id;) ids.push_back(id);
-    INFO(vocabulary << " case " << cases << " '" << text << "'");
-    CHECK(tokenizer.encode(text, false).value() == ids);
-    CHECK(tokenizer.decode(ids) == text);
-  }
-  CHECK(cases == 46);
 }
 
 void check_texts(const Tokenizer& tokenizer) {

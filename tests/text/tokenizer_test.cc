@@ -1,14 +1,13 @@
 #include <sentencepiece_processor.h>
 
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/random.h"
 #include "runtime/text/piece_encoder.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/shared_data.h"
+#include "tests/text/expectations.h"
 #include "vocabulary_fixture.h"
 
 using namespace tern;
@@ -28,13 +27,6 @@ std::vector<int32_t> encode(const Tokenizer& tokenizer, std::string_view text, b
   auto ids = tokenizer.encode(text, add_bos);
   REQUIRE(ids.ok());
   return *ids;
-}
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream out;
-  out << file.rdbuf();
-  return out.str();
 }
 
 // The vocabulary of a SentencePiece file as the library sees it, independent of our importer.
@@ -190,25 +182,8 @@ TEST_CASE("Normalization equals sentencepiece's for all flags on valid text") {
 
 TEST_CASE("The Llama vocabulary gives llama.cpp's expected ids, and the texts back") {
   const std::string model = "data/tokenizers/llama2-tokenizer.model";
-  const std::string texts = "data/tokenizers/ggml-vocab-llama-spm.gguf.inp";
-  if (!have_shared(model) || !have_shared(texts)) return;
-  const auto tokenizer = make(load_with_library(shared_path(model)));
-  const std::string separator = "\n__ggml_vocab_test__\n", input = read(shared_path(texts));
-  std::istringstream lines(read(shared_path("data/tokenizers/ggml-vocab-llama-spm.gguf.out")));
-  size_t begin = 0, cases = 0;
-  for (std::string line; std::getline(lines, line); ++cases) {
-    const size_t end = input.find(separator, begin);
-    REQUIRE(end != std::string::npos);
-    const std::string text = input.substr(begin, end - begin);
-    begin = end + separator.size();
-    std::istringstream numbers(line);
-    std::vector<int32_t> expected;
-    for (int32_t id; numbers >> id;) expected.push_back(id);
-    INFO("case " << cases << " '" << text << "'");
-    CHECK(encode(*tokenizer, text) == expected);
-    CHECK(tokenizer->decode(expected) == text);
-  }
-  CHECK(cases == 46);
+  if (!have_shared(model)) return;
+  check_expectations(*make(load_with_library(shared_path(model))), "llama-spm");
 }
 
 TEST_CASE("Long texts come back byte for byte") {
@@ -218,7 +193,7 @@ TEST_CASE("Long texts come back byte for byte") {
     for (const std::string name :
          {"tinystories-valid-part1.txt", "tinyshakespeare.txt", "wikitext2-test.raw", "gsm8k-test-part1.jsonl"}) {
       if (!have_shared("data/text/" + name)) continue;
-      const std::string text = read(shared_path("data/text/" + name));
+      const std::string text = contents(shared_path("data/text/" + name));
       INFO(model << " " << name);
       CHECK((tokenizer->decode(encode(*tokenizer, text, true)) == text));  // a failing == would print both
     }
@@ -229,7 +204,7 @@ TEST_CASE("The ids of the sample run of stories260K") {
   const std::string model = "data/models/stories260K/tok512.model";
   if (!have_shared(model) || !have_shared("data/models/stories260K/sample.json")) return;
   const auto tokenizer = make(load_with_library(shared_path(model)));
-  const auto sample = nlohmann::json::parse(read(shared_path("data/models/stories260K/sample.json")));
+  const auto sample = nlohmann::json::parse(contents(shared_path("data/models/stories260K/sample.json")));
   auto ids = sample["prompt_token_ids"].get<std::vector<int32_t>>();
   CHECK(encode(*tokenizer, sample["prompt"].get<std::string>(), true) == ids);
   for (const int32_t id : sample["generated_token_ids"]) ids.push_back(id);
