@@ -12,7 +12,7 @@
 namespace tern {
 namespace {
 
-constexpr uint32_t kStep = 64, kMostContext = 2048;
+constexpr uint32_t kStepTokens = 64, kMostContext = 2048;
 
 class SquareSums final : public InputObserver {
  public:
@@ -52,9 +52,9 @@ Status read_window(Session& session, std::span<const int32_t> window, size_t bef
                    const ProgressCallback& progress) {
   TERN_ASSIGN(const SequenceId sequence, session.add_sequence());
   std::vector<StepToken> step;
-  for (size_t at = 0; at < window.size(); at += kStep) {
+  for (size_t at = 0; at < window.size(); at += kStepTokens) {
     step.clear();
-    for (const int32_t token : window.subspan(at, std::min<size_t>(kStep, window.size() - at)))
+    for (const int32_t token : window.subspan(at, std::min<size_t>(kStepTokens, window.size() - at)))
       step.push_back({sequence, token, true});  // the head's input is wanted too
     TERN_TRY(session.step(step));
     if (progress && !progress({"calibrate", std::min(text_size, before + at + step.size()), text_size}))
@@ -74,7 +74,7 @@ Result<InputStatistics> collect(std::shared_ptr<const Model> model, std::span<co
 
   SquareSums sums(model->parts());
   SessionOptions o;
-  o.context = context, o.threads = options.threads, o.batch = kStep;
+  o.context = context, o.threads = options.threads, o.batch = kStepTokens;
   o.key_type = o.value_type = FloatType::f32;
   o.observer = &sums;
   TERN_ASSIGN(const auto session, Session::create(model, o));

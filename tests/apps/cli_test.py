@@ -176,6 +176,28 @@ class Convert(Case):
         self.assertEqual(errors, f"tern: error: interrupted, {output} was not written\n")
         self.assertEqual(os.listdir(self.folder), ["big"])
 
+    def test_calibration(self):
+        source, ids = self.folder / "dense", self.folder / "ids"
+        subprocess.run((options.emulator.split(";") if options.emulator else []) +
+                       [options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
+                        "--kv-heads", "4", "--vocab", "64", "--context", "32"], check=True, stdout=subprocess.DEVNULL)
+        ids.write_text(" ".join(str(i * 7 % 64) for i in range(100)))
+        ptqtp = ["convert", source, "--weights", "ptqtp", "-o"]
+        calibrated = [*ptqtp, self.folder / "c.tern", "--calibrate", ids, "--calibrate-tokens"]
+        self.ok(*ptqtp, self.folder / "p.tern")
+        self.assertIn("calibrated on 100 tokens", self.ok(*calibrated, "--force").stdout)
+        self.assertIn("calibrated on 9 tokens", self.ok(*calibrated, "--force", "--calibrate-limit", "9").stdout)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["c.tern", "dense", "ids", "p.tern"])
+        self.assertEqual((self.folder / "c.tern").stat().st_size, (self.folder / "p.tern").stat().st_size)
+        self.assertNotEqual((self.folder / "c.tern").read_bytes(), (self.folder / "p.tern").read_bytes())
+        os.remove(self.folder / "c.tern")
+        self.refused("convert", source, "-o", self.folder / "c.tern", "--calibrate", ids, says="--weights ptqtp")
+        self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", self.folder / "none", says="none")
+        self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", ids, says="tokenizer")
+        ids.write_text("1 64")
+        self.refused(*calibrated, says="token 64 is outside the vocabulary")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["dense", "ids", "p.tern"])
+
 
 class Inspect(Case):
     def test_words(self):

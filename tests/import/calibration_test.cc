@@ -50,12 +50,12 @@ TEST_CASE("calibration: columns with much energy are fitted better", "[ptqtp][co
   const Conversion c;
   const std::string name = "blocks.0.ffn.down";
   std::vector<double> energies(c.source.find(name)->cols);
-  for (size_t i = 0; i < energies.size(); ++i) energies[i] = i % 5 == 0 ? 1e-3 : 1e-7;
+  for (size_t i = 0; i < energies.size(); i += 128) energies[i] = 0.001;  // one of a group: its weights can be met
   REQUIRE(c.run("plain.tern", {}).ok());
   REQUIRE(c.run("weighted.tern", {{name, energies}}).ok());
   const double plain = weighted_error(c.source, c.checkpoint.folder.path("plain.tern"), name, energies);
   const double weighted = weighted_error(c.source, c.checkpoint.folder.path("weighted.tern"), name, energies);
-  CHECK(weighted < 0.5 * plain);
+  CHECK(weighted < 0.05 * plain);
   // The unit of the energies does not matter, nor do layers that are not named.
   for (double& e : energies) e *= 1024;
   REQUIRE(c.run("scaled.tern", {{name, energies}}).ok());
