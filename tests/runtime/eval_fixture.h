@@ -1,8 +1,12 @@
 // What the tests of runtime/eval share: a small model that computes in f32 and texts of random tokens.
 #pragma once
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +23,23 @@ inline std::shared_ptr<const Model> tiny_model(uint64_t seed = 0, size_t shape =
   LoadOptions load;
   load.activations = ActivationRounding::f32;
   return test::TinyFile(s).load(load);  // stays mapped when its file is removed
+}
+
+// A model whose file holds this tokenizer.
+inline std::shared_ptr<const Model> tiny_text_model(const TokenizerData& tokenizer) {
+  static int count = 0;
+  test::TinyShape shape = test::tiny_shapes()[0];
+  shape.config.vocab_size = static_cast<uint32_t>(tokenizer.pieces.size());
+  ModelDescription description = test::describe_tiny(shape);
+  description.tokenizer = tokenizer;
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("tern-text-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".tern");
+  test::write_tiny(path.string(), description, 1);
+  const auto model = Model::load(path.string());
+  std::filesystem::remove(path);  // it stays mapped
+  INFO(model.status().message());
+  REQUIRE(model.ok());
+  return *model;
 }
 
 inline std::unique_ptr<Session> float_session(const std::shared_ptr<const Model>& model, unsigned threads = 2,
