@@ -8,7 +8,7 @@
 #include "apps/terminal.h"
 #include "apps/text_input.h"
 #include "runtime/eval/input_statistics.h"
-#include "runtime/eval/perplexity.h"
+#include "runtime/eval/windows.h"
 
 namespace tern::app {
 namespace {

@@ -1,6 +1,7 @@
 // What the linear layers of a model read when it reads a text: the mean square of every input column, which is the
 // diagonal of the Hessian of a layer's squared output error. Quantizers weigh their errors with it (formats/quantize).
-// The text is cut into windows as for perplexity (runtime/eval/perplexity.h). Sums are made in double in the order of
+// The text is cut into windows without overlap (runtime/eval/windows.h), whose last token predicts nothing and is not
+// read. Sums are made in double in the order of
 // the text: the same bits with any number of threads.
 #pragma once
 
@@ -25,7 +26,7 @@ struct InputStatistics {
   std::map<std::string, std::vector<double>> mean_square;  // by linear layer: one value a column
 };
 
-// Memory: one double a column of every layer, and a session with a step of 64 tokens.
+// Memory: one double a column of every layer, and a session.
 // progress: in tokens of the text.
 Result<InputStatistics> input_statistics(std::shared_ptr<const Model> model, std::span<const int32_t> text,
                                          const StatisticsOptions& options, const ProgressCallback& progress = {});
