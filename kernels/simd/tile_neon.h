@@ -154,6 +154,35 @@ struct Neon {
                   }));
   }
 
+  // --- five trits in a byte: x as signed bytes, next 3x; trit_packing.h. Digits are signed, so zero needs no offset
+  // ---
+  static constexpr int32_t kDigitZero = 0, kTopDigitZero = 1;
+  static constexpr uint64_t kDigitBlocks = 51;  // a block adds at most 5 * 127 to an int16
+  static Codes signed_bytes(const Codes& c) {
+    return each<Codes>([&](int i) { return veorq_u8(c.v[i], vdupq_n_u8(0x80)); });
+  }
+  static Bytes triple(Bytes x) { return vaddq_u8(vaddq_u8(x, x), x); }
+  static Codes triple(const Codes& x) {
+    return each<Codes>([&](int i) { return triple(x.v[i]); });
+  }
+  static Codes digits(const Codes& c) {
+    return each<Codes>([&](int i) {
+      const int8x16_t x = vreinterpretq_s8_u8(c.v[i]);
+      return vsubq_u8(vcgtq_s8(vdupq_n_s8(-42), x), vcgtq_s8(x, vdupq_n_s8(42)));
+    });
+  }
+  template <int column>
+  static Floats digit_weights(const Codes& c) {
+    return each<Floats>([&](int i) {
+      const int32x4_t v = vreinterpretq_s32_u8(c.v[i]);
+      if constexpr (column == 3) return vcvtq_f32_s32(vshrq_n_s32(v, 24));
+      if constexpr (column != 3) return vcvtq_f32_s32(vshrq_n_s32(vshlq_n_s32(v, 24 - 8 * column), 24));
+    });
+  }
+  // Of an unsigned byte: floor(3x / 256) in the two top bits.
+  static Bytes top_digit(Bytes x) { return vhaddq_u8(x, vshrq_n_u8(x, 1)); }
+  static Bytes digit_pair(Bytes high, Bytes low) { return vshrq_n_u8(vsriq_n_u8(high, low, 2), 4); }
+
   // --- eight bits: byte j of a row is column j of the block; codes become signed, so zero needs no offset ---
   static constexpr int32_t kInt8Zero = 0;
   struct Int8Codes {
