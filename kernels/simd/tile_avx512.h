@@ -107,16 +107,26 @@ struct Avx512 {
     sums[3] = add(sums[3], joined(_mm512_unpackhi_epi16(low23, zero), _mm512_unpackhi_epi16(high23, zero)));
   }
 
-  // --- five trits in a byte, as in tile_avx2.h; compares give masks ---
+  // --- five trits in a byte, as in tile_avx2.h ---
   static constexpr int32_t kDigitZero = 1, kTopDigitZero = 2;
   static constexpr uint64_t kDigitBlocks = 12;
-  static Codes signed_bytes(Codes c) { return _mm512_xor_si512(c, _mm512_set1_epi8(-128)); }
-  static Codes triple(Codes x) { return _mm512_add_epi8(_mm512_add_epi8(x, x), x); }
-  static Codes digits(Codes x) {
-    const __m512i one = _mm512_set1_epi8(1);
-    const __m512i first = _mm512_maskz_mov_epi8(_mm512_cmpgt_epi8_mask(x, _mm512_set1_epi8(-43)), one);
-    return _mm512_mask_add_epi8(first, _mm512_cmpgt_epi8_mask(x, _mm512_set1_epi8(42)), first, one);
+  struct FiveDigits {
+    __m512i even, odd, pair;
+  };
+  static FiveDigits begin_digits(Codes c) { return {c, c, c}; }
+  template <int place>
+  static Codes next_digit(FiveDigits& x) {
+    const __m512i first = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m512i second = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+    if constexpr (place % 2 == 1) return _mm512_shuffle_epi8(second, x.pair);
+    constexpr short kFactor = place == 4 ? 3 : 9;
+    x.even = _mm512_maddubs_epi16(x.even, _mm512_set1_epi16(kFactor));
+    x.odd = _mm512_maddubs_epi16(x.odd, _mm512_set1_epi16(place == 0 ? kFactor * 256 : kFactor));
+    x.pair = _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaau, _mm512_srli_epi16(x.even, 8), x.odd);
+    if constexpr (place == 4) return x.pair;
+    return _mm512_shuffle_epi8(first, x.pair);
   }
+  static Codes triple(Codes x) { return _mm512_add_epi8(_mm512_add_epi8(x, x), x); }
   template <int column>
   static Floats digit_weights(Codes c) {
     return trit_weights<column>(c);

@@ -158,18 +158,22 @@ struct Neon {
   // ---
   static constexpr int32_t kDigitZero = 0, kTopDigitZero = 1;
   static constexpr uint64_t kDigitBlocks = 51;  // a block adds at most 5 * 127 to an int16
-  static Codes signed_bytes(const Codes& c) {
+  using FiveDigits = Codes;
+  static FiveDigits begin_digits(const Codes& c) {
     return each<Codes>([&](int i) { return veorq_u8(c.v[i], vdupq_n_u8(0x80)); });
   }
   static Bytes triple(Bytes x) { return vaddq_u8(vaddq_u8(x, x), x); }
   static Codes triple(const Codes& x) {
     return each<Codes>([&](int i) { return triple(x.v[i]); });
   }
-  static Codes digits(const Codes& c) {
-    return each<Codes>([&](int i) {
+  template <int place>
+  static Codes next_digit(FiveDigits& c) {
+    const Codes digits = each<Codes>([&](int i) {
       const int8x16_t x = vreinterpretq_s8_u8(c.v[i]);
       return vsubq_u8(vcgtq_s8(vdupq_n_s8(-42), x), vcgtq_s8(x, vdupq_n_s8(42)));
     });
+    if constexpr (place < 4) c = triple(c);
+    return digits;
   }
   template <int column>
   static Floats digit_weights(const Codes& c) {

@@ -1,7 +1,7 @@
 // The AVX-VNNI kernels with their one new instruction replaced by what it means, in AVX2. Like a kernel's file this one
 // shares no inline function with others.
-#include "kernels/linear/int8/int8_dot.h"
 #include "kernels/linear/instantiate.h"
+#include "kernels/linear/int8/int8_dot.h"
 #include "kernels/linear/trit/trit_telescoped.h"
 #include "kernels/simd/tile_avx2.h"
 

@@ -1,5 +1,5 @@
-// Five trits in a byte: all 256 bytes and five digits through every kernel that this CPU runs, one activation at a time,
-// alone and in a batch, so that nothing can cancel.
+// Five trits in a byte: all 256 bytes and five digits through every kernel that this CPU runs, one activation at a
+// time, alone and in a batch, so that nothing can cancel.
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -61,7 +61,8 @@ TEST_CASE("every digit of every byte comes out of every kernel", "[short]") {
     if (!served || (kernel.needs & ~features) != 0) continue;
     check_digits(one_column_at_a_time(kernel.input, kCols, 0), kernel, 0);
     for (uint64_t first = 0; first < kCols; ++first)
-      for (const uint64_t tokens : {1, 2}) check_digits(one_column_at_a_time(kernel.input, tokens, first), kernel, first);
+      for (const uint64_t tokens : {1, 2})
+        check_digits(one_column_at_a_time(kernel.input, tokens, first), kernel, first);
     ++kernels;
   }
   CHECK(kernels >= 2);  // the scalar ones at least

@@ -30,7 +30,7 @@ struct TritDot {
   template <int tiles, int tokens>
   TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
                                     typename V::TritSums (&part)[tiles][tokens]) {
-    typename V::Codes block[tiles];
+    typename Packing::State block[tiles];
     unroll<tiles>([&](auto t) TERN_LAMBDA {
       block[t] = Packing::begin(V::load_codes(codes + t * tile_bytes));
       prefetch_ahead(codes + t * tile_bytes);
@@ -54,7 +54,7 @@ void trit_dot(const LinearCall& call, TileRange range) {
 
 template <class V>
 void trit5_dot(const LinearCall& call, TileRange range) {
-  walk<IntegerDot<V, TritDot<V, FiveInByte<V>>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
+  walk<IntegerDot<V, TritDot<V, FiveInByte<V>>>, V::kTrit5Tiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
 }
 
 }  // namespace

@@ -2,10 +2,9 @@
 // a byte column becomes indices of tables.
 //
 // Five in a byte: with x_0 the byte and x_{k+1} = 3 x_k mod 256, digit k is floor(3 x_k / 256), for every byte. Shifted
-// by 128, as signed bytes, x goes on by the same tripling, and the digit is 0 up to -43, 2 from 43 on.
+// by 128, as signed bytes, x goes on by the same tripling, and the digit is 0 up to -43, 2 from 43 on. The traits have
+// their own ways to the digits (V::next_digit).
 #pragma once
-
-#include <type_traits>
 
 #include "kernels/linear/blocking.h"
 
@@ -17,10 +16,11 @@ struct TwoBits {
   static constexpr int kPlaces = 4;  // of a byte; place q is 16 rows x columns 4q .. 4q + 3
   static constexpr int32_t kZero = 1;
   static constexpr uint64_t kBlocks = V::kTritBlocks;  // that narrow sums of codes take
-  TERN_INLINE static typename V::Codes begin(const typename V::Codes& block) { return block; }
+  using State = typename V::Codes;
+  TERN_INLINE static State begin(const typename V::Codes& block) { return block; }
   // The codes of place q; places in order.
   template <int q>
-  TERN_INLINE static typename V::Codes next(const typename V::Codes& x) {
+  TERN_INLINE static typename V::Codes next(const State& x) {
     return V::template trit_codes<q>(x);
   }
   template <int column>
@@ -49,19 +49,18 @@ struct FiveInByte {
   static constexpr int kPlaces = 5;
   static constexpr int32_t kZero = V::kDigitZero;
   static constexpr uint64_t kBlocks = V::kDigitBlocks;
-  TERN_INLINE static typename V::Codes begin(const typename V::Codes& block) { return V::signed_bytes(block); }
+  using State = typename V::FiveDigits;
+  TERN_INLINE static State begin(const typename V::Codes& block) { return V::begin_digits(block); }
   template <int q>
-  TERN_INLINE static typename V::Codes next(typename V::Codes& x) {
-    const typename V::Codes digits = V::digits(x);
-    if constexpr (q < kPlaces - 1) x = V::triple(x);
-    return digits;
+  TERN_INLINE static typename V::Codes next(State& x) {
+    return V::template next_digit<q>(x);
   }
   // Place q of a block at once; the compiler finds what several places share.
   template <int q>
   TERN_INLINE static typename V::Codes digits(const typename V::Codes& block) {
-    typename V::Codes x = begin(block);
-    unroll<q>([&](auto) TERN_LAMBDA { x = V::triple(x); });
-    return V::digits(x);
+    State x = begin(block);
+    unroll<q>([&](auto k) TERN_LAMBDA { next<k()>(x); });
+    return next<q>(x);
   }
   template <int column>
   TERN_INLINE static typename V::Floats weights(const typename V::Codes& block) {
