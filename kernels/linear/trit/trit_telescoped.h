@@ -4,7 +4,7 @@
 //   sum_k d_k a_k = (3 * sum_k x_k a_k - sum_k x_{k+1} a_k) / 256
 //
 // so two byte additions step x and two dot products use it. With bytes made signed by subtracting 128 the same formula
-// gives trits in place of digits: 3 * 128 - 128 = 256. From three tokens on, digits that all tokens share cost less.
+// gives trits in place of digits: 3 * 128 - 128 = 256. From two tokens on, digits that the tokens share cost less.
 //
 // Exactness: |sum d a| <= 2 * 127 * 32000 columns = 8128000, times 256 below 2^31. The two sums stay below 2^31 too,
 // three times the first may not, but wraps modulo 2^32, and so does the difference. (Signed bytes: 4 * 128 * 127 *
@@ -26,7 +26,7 @@ struct TelescopedDot {
   template <int tiles, int tokens>
   TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
                               uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
-    if constexpr (tokens > 2) {
+    if constexpr (tokens > 1) {
       Digits::template sum<tiles, tokens>(codes, tile_bytes, blocks, a, a_stride, sums);
     } else {
       fill(sums, V::zero_ints());
