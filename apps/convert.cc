@@ -18,7 +18,7 @@ namespace tern::app {
 namespace {
 
 struct ConvertFlags {
-  std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto";
+  std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto", pack = "auto";
   ImportOptions import;
   std::optional<uint32_t> group;
   PtqtpOptions ptqtp;
@@ -107,6 +107,8 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
   options.ptqtp_group = flags.group.value_or(options.ptqtp_group);
   options.f32_activations = flags.activations == "f32";
   options.ptqtp = flags.ptqtp;
+  if (flags.pack == "1.6") options.pack = TritPacking::five_in_a_byte;
+  if (flags.pack == "2") options.pack = TritPacking::two_bits;
   const bool planes = options.weights == WeightChoice::ptqtp || options.head == WeightChoice::ptqtp ||
                       options.embed == WeightChoice::ptqtp;
   if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
@@ -158,6 +160,9 @@ void add_convert(CLI::App& root, Action& chosen) {
       ->check(CLI::Range(1u, kMaxPtqtpPlanes))
       ->capture_default_str();
   verb->add_flag("--tied", o->ptqtp.tied, "ptqtp: two planes with scales 3:1");
+  verb->add_option("--pack", o->pack, "bits of a trit: 2, or 1.6 (five in a byte); auto: 2")
+      ->check(CLI::IsMember({"1.6", "2", "auto"}))
+      ->capture_default_str();
   add_calibration_flags(*verb, o->calibration);
   verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
       ->check(CLI::IsMember({"auto", "f32"}))

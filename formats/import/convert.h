@@ -22,14 +22,18 @@ enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, ptqtp, ptqtp_re
 // By linear layer: for every column of its input the mean square over a calibration text.
 using ColumnEnergies = std::map<std::string, std::vector<double>>;
 
+// How trits are packed: two bits each, or five in a byte (1.6 bits). automatic: two bits (docs/methods.md says why).
+enum class TritPacking { automatic, two_bits, five_in_a_byte };
+
 struct ConvertOptions {
   WeightChoice weights = WeightChoice::automatic;
   WeightChoice head = WeightChoice::automatic;
   WeightChoice embed = WeightChoice::automatic;  // tied models: head and embed must agree
   uint32_t int8_group = 64;                      // columns per scale of int8 weights
-  bool f32_activations = false;                  // --act f32: store no activation rounding
-  PtqtpOptions ptqtp;                            // of matrices that become trit planes
-  uint32_t ptqtp_group = 128;                    // columns per scale of these
+  TritPacking pack = TritPacking::automatic;
+  bool f32_activations = false;  // --act f32: store no activation rounding
+  PtqtpOptions ptqtp;            // of matrices that become trit planes
+  uint32_t ptqtp_group = 128;    // columns per scale of these
   // ptqtp: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
   // mean energy. Layers that are not here count all columns alike.
   ColumnEnergies calibration;

@@ -10,6 +10,7 @@
 
 #include "formats/encoding/int8.h"
 #include "formats/encoding/trit2.h"
+#include "formats/encoding/trit5.h"
 #include "formats/import/plane_matrix.h"
 #include "formats/import/ternary_matrix.h"
 
@@ -28,17 +29,17 @@ Encoding dense_encoding(FloatType type) {
   return e;
 }
 
-Encoding trit_encoding(ScaleScope scope) {
+Encoding trit_encoding(ScaleScope scope, TritPacking pack) {
   Encoding e;
   e.kind = EncodingKind::trit;
-  e.bits = kTrit2Bits;
+  e.bits = pack == TritPacking::five_in_a_byte ? kTrit5Bits : kTrit2Bits;
   e.scope = scope;
   return e;
 }
 
-Encoding planes_encoding(unsigned planes, uint32_t group) {
-  Encoding e = trit_encoding(ScaleScope::group);
-  e.planes = static_cast<uint8_t>(planes);
+Encoding planes_encoding(const ConvertOptions& options, uint32_t group) {
+  Encoding e = trit_encoding(ScaleScope::group, options.pack);
+  e.planes = static_cast<uint8_t>(options.ptqtp.planes);
   e.scale_type = FloatType::f16;
   e.group = group;
   return e;
@@ -71,9 +72,10 @@ MatrixPlan with_encoding(const SourceMatrix& m, const Encoding& encoding, bool k
   return plan;
 }
 
-MatrixPlan as_ternary(const SourceMatrix& m, TernaryMatrix::Rule rule, ScaleScope scope, std::vector<float> scales) {
-  MatrixPlan plan = with_encoding(m, trit_encoding(scope), true);
-  plan.ternary = std::make_unique<TernaryMatrix>(m, rule, scope, std::move(scales));
+MatrixPlan as_ternary(const SourceMatrix& m, TernaryMatrix::Rule rule, const Encoding& encoding,
+                      std::vector<float> scales) {
+  MatrixPlan plan = with_encoding(m, encoding, true);
+  plan.ternary = std::make_unique<TernaryMatrix>(m, rule, encoding.scope, std::move(scales));
   return plan;
 }
 
@@ -106,25 +108,26 @@ Result<std::vector<float>> importance_of(const SourceMatrix& m, const ColumnEner
 
 Result<MatrixPlan> as_planes(const SourceMatrix& m, const ConvertOptions& options) {
   const auto columns = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
-  MatrixPlan plan = with_encoding(m, planes_encoding(options.ptqtp.planes, columns), false);
+  MatrixPlan plan = with_encoding(m, planes_encoding(options, columns), false);
   plan.ptqtp = options.ptqtp;
   TERN_ASSIGN(plan.importance, importance_of(m, options.calibration));
   return plan;
 }
 
 // Ternary already, or rounded to it on request, or kept dense.
-Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit) {
+Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit, TritPacking pack) {
   using Rule = TernaryMatrix::Rule;
   TERN_ASSIGN(TernaryScan scan, scan_ternary(m, force_trit));
-  if (scan.ternary && !scan.all_zero) return as_ternary(m, Rule::sign, scan.scope, std::move(scan.scales));
-  if (force_trit) return as_ternary(m, Rule::absmean, ScaleScope::tensor, {scan.gamma});
+  if (scan.ternary && !scan.all_zero)
+    return as_ternary(m, Rule::sign, trit_encoding(scan.scope, pack), std::move(scan.scales));
+  if (force_trit) return as_ternary(m, Rule::absmean, trit_encoding(ScaleScope::tensor, pack), {scan.gamma});
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }
 
 // PTQTP's planes out of their dense sums. A matrix that never was planes is taken as without
 // this choice; one that is for the most part is refused.
-Result<MatrixPlan> recover_planes(const SourceMatrix& m, uint32_t group) {
-  group = static_cast<uint32_t>(std::min<uint64_t>(group, m.cols));
+Result<MatrixPlan> recover_planes(const SourceMatrix& m, const ConvertOptions& options) {
+  const auto group = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
   TERN_ASSIGN(const PlaneScan scan, scan_planes(m, group));
   if (scan.damaged()) {
     return corrupt(
@@ -132,8 +135,9 @@ Result<MatrixPlan> recover_planes(const SourceMatrix& m, uint32_t group) {
                     "first at row {}, column {}",
                     m.source_name, scan.strange, scan.groups, group, scan.first_strange_row, scan.first_strange_col));
   }
-  if (!scan.recovered()) return plan_by_values(m, false);
-  Encoding encoding = planes_encoding(2, group);
+  if (!scan.recovered()) return plan_by_values(m, false, options.pack);
+  Encoding encoding = planes_encoding(options, group);
+  encoding.planes = 2;
   encoding.scale_type = scan.scale_type;
   MatrixPlan plan = with_encoding(m, encoding, true);
   plan.ternary = std::make_unique<PlaneMatrix>(m, group, scan.scale_type);
@@ -147,9 +151,9 @@ Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const
   if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
   if (choice == WeightChoice::int8 || (automatic && m.form.kind == Kind::int8)) return as_int8(m, options.int8_group);
   if (choice == WeightChoice::ptqtp) return as_planes(m, options);
-  if (recover && m.form.kind == Kind::dense) return recover_planes(m, options.ptqtp_group);
-  if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope), true);
-  return plan_by_values(m, choice == WeightChoice::trit);
+  if (recover && m.form.kind == Kind::dense) return recover_planes(m, options);
+  if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope, options.pack), true);
+  return plan_by_values(m, choice == WeightChoice::trit, options.pack);
 }
 
 // Embedding and head: int8 beside low-bit linears, else as the checkpoint has them.
@@ -174,6 +178,7 @@ class Planner {
     describe_tensors();
     for (uint32_t i = 0; i < source_.config.layers; ++i) describe_block(fmt::format("blocks.{}.", i));
     add_input("head.in", {"head"});
+    TERN_TRY(check_packing());
     return std::move(plan_);
   }
 
@@ -191,6 +196,24 @@ class Planner {
     if (source_.tied_head && differ) {
       return invalid_argument(
           "the head of this model is tied to its embedding: both are one matrix, choose one encoding");
+    }
+    return {};
+  }
+
+  // Activations rounded per token lie side by side, so the groups of the weights must fill their blocks.
+  Status check_packing() const {
+    const ModelDescription& d = plan_.description;
+    for (const LinearRecord& linear : d.linears) {
+      const uint32_t tensor = linear.terms[0].tensor;
+      const std::vector<InputOp>& ops = d.inputs[linear.input].ops;
+      if (tensor == kNoTensor || ops.empty() || ops.back().scope != ScaleScope::row) continue;
+      const Encoding& e = d.tensors[tensor].encoding;
+      if (e.kind != EncodingKind::trit || e.bits != kTrit5Bits || e.group % kTrit5BlockCols == 0) continue;
+      if (e.group == d.tensors[tensor].cols) continue;  // one group
+      return invalid_argument(
+          fmt::format("layer '{}': trits at 1.6 bits in groups of {} columns, with activations rounded per token; "
+                      "choose groups of a multiple of {} columns, or 2 bits",
+                      linear.name, e.group, kTrit5BlockCols));
     }
     return {};
   }

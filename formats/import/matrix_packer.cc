@@ -10,7 +10,6 @@
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int8.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "formats/quantize/round_to_nearest.h"
 
@@ -99,9 +98,8 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
     return;
   }
   if (plan_->encoding.kind == EncodingKind::trit) {
-    const uint64_t planes = plan_->encoding.planes, plane_stride = q_.size() / planes;
-    pack_trit2_tile(layout_, static_cast<unsigned>(planes), rows, cols, q_.data() + first * cols, cols, plane_stride,
-                    out);
+    const uint64_t plane_stride = q_.size() / plan_->encoding.planes;
+    pack_trit_tile(plan_->encoding, layout_, rows, cols, q_.data() + first * cols, cols, plane_stride, out);
   } else {
     pack_int8_tile(layout_, rows, cols, q_.data() + first * cols, cols, out);
   }

@@ -2,7 +2,7 @@
 // rows, tiles and tokens, never by splitting a chain.
 #pragma once
 
-#include "kernels/linear/blocking.h"
+#include "kernels/linear/trit/trit_packing.h"
 
 namespace tern {
 namespace {
@@ -63,11 +63,11 @@ struct ScaledChain {
   }
 };
 
-template <class V>
+template <class Packing, class V>
 struct TritWeights {
   template <int column>
   TERN_INLINE static typename V::Floats at(typename V::Codes c) {
-    return V::template trit_weights<column>(c);
+    return Packing::template weights<column>(c);
   }
 };
 
@@ -79,9 +79,10 @@ struct Int8Weights {
   }
 };
 
-template <class V>
+template <class V, class Packing = TwoBits<V>>
 void trit_chain(const LinearCall& call, TileRange range) {
-  walk<ScaledChain<V, TritWeights<V>, 16>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
+  using Weights = TritWeights<Packing, V>;
+  walk<ScaledChain<V, Weights, 4 * Packing::kPlaces>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
 }
 
 template <class V>

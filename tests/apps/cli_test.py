@@ -199,6 +199,23 @@ class Convert(Case):
         self.assertEqual(sorted(os.listdir(self.folder)), ["dense", "ids", "p.tern"])
 
 
+class Pack(Case):
+    def test_five_trits_in_a_byte(self):
+        path = os.path.join(self.folder, "five.tern")
+        out = self.ok("convert", os.path.join(options.source, "demo"), "-o", path, "-q", "--pack", "1.6").stdout
+        self.assertRegex(out, r"blocks\.\*\.attn\.q \(6\) +256 x 256 +trit 1\.6-bit, .* exact\n")
+        self.assertRegex(out, r"1\.6\d\d bits per weight in the blocks")
+        self.assertLess(os.path.getsize(path), os.path.getsize(model))
+        self.ok("verify", path)
+        self.assertIn("trit 1.6-bit", self.ok("inspect", path).stdout)
+        words = ("--tokens", "-p", "1 403 407", "-n", "9", "--temp", "0", "--logits-hash")
+        five, two = (self.ok("run", "-m", m, *words) for m in (path, model))
+        self.assertEqual(five.stdout, two.stdout)
+        found = [re.search(r"logits hash: ([0-9a-f]{16})", r.stderr)[1] for r in (five, two)]
+        self.assertEqual(found[0], found[1])
+        self.assertIn("linear_trit5_a8_", five.stderr)
+
+
 class Inspect(Case):
     def test_words(self):
         out = self.ok("inspect", model).stdout

@@ -7,7 +7,6 @@
 
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int8.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "tests/kernels/linear_case.h"
 
@@ -43,7 +42,7 @@ std::vector<float> unpacked_row(const LinearCase& c, uint64_t row, unsigned plan
     return values;
   }
   if (c.encoding.kind == EncodingKind::trit) {
-    unpack_trit2_row(c.layout, c.encoding.planes, c.cols, tile, row % kTileRows, plane, codes.data());
+    unpack_trit_row(c.encoding, c.layout, c.cols, tile, row % kTileRows, plane, codes.data());
   } else {
     unpack_int8_row(c.layout, c.cols, tile, row % kTileRows, codes.data());
   }
@@ -196,8 +195,8 @@ TEST_CASE("long rows over many tiles") {
   const CpuFeatures features = detect_cpu().features;
   Encoding e;
   e.kind = EncodingKind::trit;
-  e.bits = 2;
   for (const LinearKernelEntry& kernel : linear_kernels()) {
+    e.bits = kernel.bits;
     if (kernel.encoding != e.kind || kernel.input != LinearInput::int8 || (kernel.needs & ~features) != 0) continue;
     for (const uint64_t group : {0, 1000, 16000}) {
       e.scope = group == 0 ? ScaleScope::row : ScaleScope::group;

@@ -10,7 +10,6 @@
 #include "base/random.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int8.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/writer.h"
 
@@ -158,7 +157,7 @@ void write_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const
     const bool trits = e.kind == EncodingKind::trit;
     for (int8_t& v : codes) v = static_cast<int8_t>(trits ? int(random.below(3)) - 1 : int(random.below(256)) - 128);
     if (trits) {
-      pack_trit2_tile(layout, e.planes, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
+      pack_trit_tile(e, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
     } else {
       pack_int8_tile(layout, rows, t.cols, codes.data(), t.cols, tile.data());
     }

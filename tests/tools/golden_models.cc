@@ -20,6 +20,9 @@ Encoding int8(ScaleScope scope, FloatType type, uint32_t group = 0) {
 Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, 2, planes, scope, type, group};
 }
+Encoding trit5(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
+  return {EncodingKind::trit, FloatType::f32, 1, planes, scope, type, group};
+}
 
 uint32_t add_tensor(ModelDescription& d, std::string name, Encoding encoding, uint64_t rows, uint64_t cols) {
   TensorRecord t;
@@ -167,10 +170,14 @@ ModelDescription with_byte_tokenizer() {
   d.config = small_config();
   TokenizerData t;
   t.kind = TokenizerKind::byte_bpe;
-  t.pieces = {{"a", 0, PieceType::normal},         {"\xc3", 0, PieceType::normal},
-              {"\xa9", 0, PieceType::normal},      {"\xc3\xa9", 0, PieceType::normal},
-              {"", 0, PieceType::unused},          {"<|end|>", 0, PieceType::control},
-              {"<tool>", 0, PieceType::user_defined}, {std::string(1, '\0'), 0, PieceType::normal}};
+  t.pieces = {{"a", 0, PieceType::normal},
+              {"\xc3", 0, PieceType::normal},
+              {"\xa9", 0, PieceType::normal},
+              {"\xc3\xa9", 0, PieceType::normal},
+              {"", 0, PieceType::unused},
+              {"<|end|>", 0, PieceType::control},
+              {"<tool>", 0, PieceType::user_defined},
+              {std::string(1, '\0'), 0, PieceType::normal}};
   t.bos = t.eos = 5;
   t.stop_ids = {5};
   t.add_bos = t.add_dummy_prefix = t.escape_whitespaces = t.byte_fallback = false;
@@ -196,6 +203,8 @@ std::vector<GoldenModel> golden_models() {
           {"trit2_planes_tensor", one_matrix(trit(3, ScaleScope::tensor, bf16), 5, 16)},
           {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
           {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
+          {"trit5_row", one_matrix(trit5(1, ScaleScope::row, f16), 3, 47)},
+          {"trit5_group", one_matrix(trit5(2, ScaleScope::group, f16, 24), 18, 50)},
           {"tokenizer", with_tokenizer()},
           {"byte_tokenizer", with_byte_tokenizer()},
           {"compositions", compositions()},

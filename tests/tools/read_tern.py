@@ -149,13 +149,13 @@ def layout(t):
         blocks = cols if t["value_type"] == 1 else -(-cols // 2)
         return blocks, 1, tiles, tiles * blocks * 64, 0
     need(kind in (2, 3), "encoding %d is reserved" % kind)
-    need(t["bits"] == (8 if kind == 2 else 2), "bits")
+    need(t["bits"] in ((8,) if kind == 2 else (1, 2)), "bits")
     need(1 <= t["planes"] <= (1 if kind == 2 else 8), "planes")
     need(t["scope"] in (1, 2, 3) and t["scale_type"] in FLOATS, "scales")
     if t["scope"] == 3:
         group = t["group"]
         need(1 <= group <= cols, "group")
-    blocks, groups = -(-group // (4 if kind == 2 else 16)), -(-cols // group)
+    blocks, groups = -(-group // {8: 4, 2: 16, 1: 20}[t["bits"]]), -(-cols // group)
     scales = {1: t["planes"], 2: tiles * t["planes"] * 16, 3: tiles * groups * t["planes"] * 16}[t["scope"]]
     return blocks, groups, tiles, tiles * groups * t["planes"] * blocks * 64, scales
 
@@ -356,6 +356,12 @@ def floats(data, offset, count, kind):
     return values
 
 
+def five_trits(byte):
+    """The base-3 digits of v, most significant first, minus 1; byte = ceil(v * 256 / 243)."""
+    v = byte * 243 // 256
+    return [v // 3**(4 - k) % 3 - 1 for k in range(5)]
+
+
 def decode(data, t):
     """All values of a tensor, row by row."""
     rows, cols, planes, kind = t["rows"], t["cols"], t["planes"], t["kind"]
@@ -382,6 +388,9 @@ def decode(data, t):
                 scale = {1: p, 2: (tile * planes + p) * 16 + lane, 3: ((tile * groups + g) * planes + p) * 16 + lane}
                 if kind == 2:
                     code = data[first + k // 4 * 64 + lane * 4 + k % 4] - 128
+                elif t["bits"] == 1:
+                    byte = data[first + k // 20 * 64 + lane * 4 + k % 4]
+                    code = five_trits(byte)[k % 20 // 4]
                 else:
                     byte = data[first + k // 16 * 64 + lane * 4 + k % 4]
                     code = (byte >> 2 * (k % 16 // 4) & 3) - 1
