@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/hash.h"
@@ -137,10 +137,12 @@ class PayloadVerifier {
 
   // Of the blocks of one group and plane.
   static bool is_zero(const Encoding& e, const std::byte* blocks, uint64_t row, uint64_t col) {
-    const std::byte* in_block =
-        blocks + col / (e.kind == EncodingKind::trit ? kTrit2BlockCols : kInt8BlockCols) * kBlockBytes;
+    if (e.kind == EncodingKind::int_) {
+      return int_code(e.bits, blocks, static_cast<unsigned>(row), col) == static_cast<unsigned>(int_zero(e.bits));
+    }
+    const std::byte* in_block = blocks + col / kTrit2BlockCols * kBlockBytes;
     const auto byte = std::to_integer<unsigned>(in_block[row * 4 + col % 4]);
-    return e.kind == EncodingKind::trit ? (byte >> 2 * (col % kTrit2BlockCols / 4) & 3) == 1 : byte == kInt8Zero;
+    return (byte >> 2 * (col % kTrit2BlockCols / 4) & 3) == 1;
   }
 
   static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {

@@ -80,7 +80,7 @@ TERN_INLINE const std::byte* group_blocks(const WeightView& w, uint64_t tile, ui
   return w.codes + tile * w.layout.tile_bytes + (g * w.encoding.planes + p) * w.layout.group_blocks * kBlockBytes;
 }
 
-inline uint64_t group_stride(const Layout& layout) { return layout.group_blocks * layout.block_cols; }
+inline uint64_t group_stride(const Layout& layout) { return layout.padded_group_cols(); }
 
 // Columns of group g that are not padding.
 inline uint64_t group_columns(const WeightView& w, uint64_t g) {

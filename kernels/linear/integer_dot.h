@@ -1,5 +1,5 @@
 // int8 activations, dot products: y = fma(float(S), w_scale * a_scale, y) over groups and planes (linear.h).
-// Traits of an encoding (trit_dot.h, int8_dot.h) say how a run of blocks becomes S.
+// Traits of an encoding (trit_dot.h, int_dot.h) say how a run of blocks becomes S.
 #pragma once
 
 #include "kernels/linear/blocking.h"

@@ -44,7 +44,7 @@ struct NeonI8mm : NeonDot {
   }
   template <int q>
   static Int8Codes signed_trits(const Codes& c) {
-    return each<Int8Codes>([codes = trit_codes<q>(c)](int i) { return vreinterpretq_s8_u8(codes.v[i]); });
+    return as_signed(trit_codes<q>(c));
   }
 };
 

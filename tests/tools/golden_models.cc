@@ -14,8 +14,8 @@ ModelConfig small_config() {
 Encoding plain(FloatType type) { return {EncodingKind::plain, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 Encoding index() { return {EncodingKind::index, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
-Encoding int8(ScaleScope scope, FloatType type, uint32_t group = 0) {
-  return {EncodingKind::int_, FloatType::f32, 8, 1, scope, type, group};
+Encoding ints(uint8_t bits, ScaleScope scope, FloatType type, uint32_t group = 0) {
+  return {EncodingKind::int_, FloatType::f32, bits, 1, scope, type, group};
 }
 Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, 2, planes, scope, type, group};
@@ -167,10 +167,14 @@ ModelDescription with_byte_tokenizer() {
   d.config = small_config();
   TokenizerData t;
   t.kind = TokenizerKind::byte_bpe;
-  t.pieces = {{"a", 0, PieceType::normal},         {"\xc3", 0, PieceType::normal},
-              {"\xa9", 0, PieceType::normal},      {"\xc3\xa9", 0, PieceType::normal},
-              {"", 0, PieceType::unused},          {"<|end|>", 0, PieceType::control},
-              {"<tool>", 0, PieceType::user_defined}, {std::string(1, '\0'), 0, PieceType::normal}};
+  t.pieces = {{"a", 0, PieceType::normal},
+              {"\xc3", 0, PieceType::normal},
+              {"\xa9", 0, PieceType::normal},
+              {"\xc3\xa9", 0, PieceType::normal},
+              {"", 0, PieceType::unused},
+              {"<|end|>", 0, PieceType::control},
+              {"<tool>", 0, PieceType::user_defined},
+              {std::string(1, '\0'), 0, PieceType::normal}};
   t.bos = t.eos = 5;
   t.stop_ids = {5};
   t.add_bos = t.add_dummy_prefix = t.escape_whitespaces = t.byte_fallback = false;
@@ -189,15 +193,19 @@ std::vector<GoldenModel> golden_models() {
           {"dense_f32", one_matrix(dense(f32), 18, 5)},
           {"dense_f16", one_matrix(dense(f16), 18, 5)},
           {"dense_bf16", one_matrix(dense(bf16), 16, 6)},
-          {"int8_tensor", one_matrix(int8(ScaleScope::tensor, f32), 17, 9)},
-          {"int8_row", one_matrix(int8(ScaleScope::row, f16), 33, 8)},
-          {"int8_group", one_matrix(int8(ScaleScope::group, bf16, 6), 17, 14)},
+          {"int8_tensor", one_matrix(ints(8, ScaleScope::tensor, f32), 17, 9)},
+          {"int8_row", one_matrix(ints(8, ScaleScope::row, f16), 33, 8)},
+          {"int8_group", one_matrix(ints(8, ScaleScope::group, bf16, 6), 17, 14)},
           {"trit2_tensor", one_matrix(trit(1, ScaleScope::tensor, f32), 17, 33)},
           {"trit2_planes_tensor", one_matrix(trit(3, ScaleScope::tensor, bf16), 5, 16)},
           {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
           {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
           {"tokenizer", with_tokenizer()},
           {"byte_tokenizer", with_byte_tokenizer()},
+          {"int4_row", one_matrix(ints(4, ScaleScope::row, bf16), 17, 21)},
+          {"int4_group", one_matrix(ints(4, ScaleScope::group, f16, 12), 19, 30)},
+          {"int6_tensor", one_matrix(ints(6, ScaleScope::tensor, f32), 17, 33)},
+          {"int6_group", one_matrix(ints(6, ScaleScope::group, f16, 20), 18, 50)},
           {"compositions", compositions()},
           {"optional_parts", optional_parts()}};
 }
@@ -211,7 +219,7 @@ ModelDescription whole_model() {
     add_linear(d, name, input, rows, {whole_term(tensor, rows, d.inputs[input].cols, Tap::quantized)});
   };
   const uint32_t embed =
-      add_tensor(d, "embed.tokens", int8(ScaleScope::row, FloatType::f32), c.vocab_size, c.hidden_size);
+      add_tensor(d, "embed.tokens", ints(8, ScaleScope::row, FloatType::f32), c.vocab_size, c.hidden_size);
   add_tensor(d, "blocks.0.attn.norm", norm, 1, 8);
   const uint32_t attn_in = add_input(d, "blocks.0.attn.in", 8, {quantize(ScaleScope::row)});
   linear("blocks.0.attn.q", 8, attn_in);
