@@ -20,7 +20,7 @@ struct IntegerDot {
       int32_t zero[tokens];
       float scale[tokens];
       unroll<tokens>([&](auto k) TERN_LAMBDA {
-        zero[k] = Traits::kZero == 0 ? 0 : Traits::kZero * activation_sum(call.in, w.layout, m + k, g);
+        zero[k] = Traits::kZero == 0 ? 0 : Traits::kZero * activation_sum(call.in, w.layout.groups, stride, m + k, g);
         scale[k] = activation_scale(call.in, m + k, g);
       });
       for (uint64_t p = 0; p < w.encoding.planes; ++p) {
