@@ -8,7 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 #include "formats/import/plane_matrix.h"
@@ -45,10 +45,10 @@ Encoding planes_encoding(const ConvertOptions& options, uint32_t group) {
   return e;
 }
 
-Encoding int8_encoding(ScaleScope scope, uint32_t group, FloatType scale_type) {
+Encoding int_encoding(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
   Encoding e;
   e.kind = EncodingKind::int_;
-  e.bits = kInt8Bits;
+  e.bits = bits;
   e.scope = scope;
   e.scale_type = scale_type;
   e.group = group;
@@ -79,12 +79,18 @@ MatrixPlan as_ternary(const SourceMatrix& m, TernaryMatrix::Rule rule, const Enc
   return plan;
 }
 
-MatrixPlan as_int8(const SourceMatrix& m, uint32_t group) {
-  if (m.form.kind == SourceForm::Kind::int8) {  // taken over as it is: any other grouping would lose something
-    return with_encoding(m, int8_encoding(m.form.scope, m.form.group, FloatType::f32), true);
+uint8_t int_bits(WeightChoice choice) {
+  if (choice == WeightChoice::int4) return 4;
+  return choice == WeightChoice::int6 ? 6 : choice == WeightChoice::int8 ? 8 : 0;
+}
+
+MatrixPlan as_int(const SourceMatrix& m, uint8_t bits, const ConvertOptions& options) {
+  if (bits == 8 && m.form.kind == SourceForm::Kind::int8) {  // as it is: any other grouping would lose something
+    return with_encoding(m, int_encoding(bits, m.form.scope, m.form.group, FloatType::f32), true);
   }
-  const auto columns = static_cast<uint32_t>(std::min<uint64_t>(group, m.cols));
-  return with_encoding(m, int8_encoding(ScaleScope::group, columns, FloatType::f16), false);
+  const uint64_t group = options.int_group.value_or(bits == 4 ? 32 : 64);
+  const auto columns = static_cast<uint32_t>(std::min(group, m.cols));
+  return with_encoding(m, int_encoding(bits, ScaleScope::group, columns, FloatType::f16), false);
 }
 
 // The diagonal of the Hessian, dampened as in GPTQ (arXiv 2210.17323) and with a mean of 1.
@@ -149,7 +155,8 @@ Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const
   const bool recover = choice == WeightChoice::ptqtp_recover;
   const bool automatic = choice == WeightChoice::automatic || recover;
   if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
-  if (choice == WeightChoice::int8 || (automatic && m.form.kind == Kind::int8)) return as_int8(m, options.int8_group);
+  if (const uint8_t bits = int_bits(choice)) return as_int(m, bits, options);
+  if (automatic && m.form.kind == Kind::int8) return as_int(m, 8, options);
   if (choice == WeightChoice::ptqtp) return as_planes(m, options);
   if (recover && m.form.kind == Kind::dense) return recover_planes(m, options);
   if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope, options.pack), true);
@@ -160,7 +167,7 @@ Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const
 Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit,
                               const ConvertOptions& options) {
   if (choice != WeightChoice::automatic) return plan_linear(m, choice, options);
-  if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int8(m, options.int8_group);
+  if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int(m, 8, options);
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }
 
@@ -184,7 +191,7 @@ class Planner {
 
  private:
   Status check_options() const {
-    if (options_.int8_group == 0 || options_.ptqtp_group == 0)
+    if (options_.int_group == 0u || options_.ptqtp_group == 0)
       return invalid_argument("the group size is 0, expected a positive count");
     const PtqtpOptions& ptqtp = options_.ptqtp;
     if (ptqtp.planes == 0 || ptqtp.planes > kMaxPtqtpPlanes)
