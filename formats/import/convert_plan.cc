@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string_view>
 #include <unordered_map>
 
 #include "formats/encoding/int8.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
+#include "formats/import/plane_matrix.h"
 #include "formats/import/ternary_matrix.h"
 
 namespace tern {
@@ -84,10 +87,30 @@ MatrixPlan as_int8(const SourceMatrix& m, uint32_t group) {
   return with_encoding(m, int8_encoding(ScaleScope::group, columns, FloatType::f16), false);
 }
 
-MatrixPlan as_planes(const SourceMatrix& m, const ConvertOptions& options) {
+// The diagonal of the Hessian, dampened as in GPTQ (arXiv 2210.17323) and with a mean of 1.
+Result<std::vector<float>> importance_of(const SourceMatrix& m, const ColumnEnergies& calibration) {
+  auto found = calibration.find(m.name);
+  if (found == calibration.end() && m.name == "embed.tokens") found = calibration.find("head");  // tied
+  if (found == calibration.end()) return std::vector<float>();
+  const std::vector<double>& energies = found->second;
+  const double sum = std::accumulate(energies.begin(), energies.end(), 0.0);
+  const bool valid = std::all_of(energies.begin(), energies.end(), [](double e) { return e >= 0; });
+  if (energies.size() != m.cols || !valid || !std::isfinite(sum)) {
+    return invalid_argument(fmt::format("calibration of '{}': expected {} energies of 0 or more, found {} values",
+                                        m.name, m.cols, energies.size()));
+  }
+  if (sum == 0) return std::vector<float>();
+  std::vector<float> importance;
+  for (const double energy : energies)
+    importance.push_back(static_cast<float>(energy * static_cast<double>(m.cols) / sum + 0.01));
+  return importance;
+}
+
+Result<MatrixPlan> as_planes(const SourceMatrix& m, const ConvertOptions& options) {
   const auto columns = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
   MatrixPlan plan = with_encoding(m, planes_encoding(options, columns), false);
   plan.ptqtp = options.ptqtp;
+  TERN_ASSIGN(plan.importance, importance_of(m, options.calibration));
   return plan;
 }
 
@@ -101,12 +124,34 @@ Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit, TritPa
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }
 
+// PTQTP's planes out of their dense sums. A matrix that never was planes is taken as without
+// this choice; one that is for the most part is refused.
+Result<MatrixPlan> recover_planes(const SourceMatrix& m, const ConvertOptions& options) {
+  const auto group = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
+  TERN_ASSIGN(const PlaneScan scan, scan_planes(m, group));
+  if (scan.damaged()) {
+    return corrupt(
+        fmt::format("tensor '{}': {} of its {} groups of {} columns are not sums of two trit planes, the "
+                    "first at row {}, column {}",
+                    m.source_name, scan.strange, scan.groups, group, scan.first_strange_row, scan.first_strange_col));
+  }
+  if (!scan.recovered()) return plan_by_values(m, false, options.pack);
+  Encoding encoding = planes_encoding(options, group);
+  encoding.planes = 2;
+  encoding.scale_type = scan.scale_type;
+  MatrixPlan plan = with_encoding(m, encoding, true);
+  plan.ternary = std::make_unique<PlaneMatrix>(m, group, scan.scale_type);
+  return plan;
+}
+
 Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const ConvertOptions& options) {
   using Kind = SourceForm::Kind;
-  const bool automatic = choice == WeightChoice::automatic;
+  const bool recover = choice == WeightChoice::ptqtp_recover;
+  const bool automatic = choice == WeightChoice::automatic || recover;
   if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
   if (choice == WeightChoice::int8 || (automatic && m.form.kind == Kind::int8)) return as_int8(m, options.int8_group);
   if (choice == WeightChoice::ptqtp) return as_planes(m, options);
+  if (recover && m.form.kind == Kind::dense) return recover_planes(m, options);
   if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope, options.pack), true);
   return plan_by_values(m, choice == WeightChoice::trit, options.pack);
 }
@@ -203,7 +248,17 @@ class Planner {
       TERN_TRY(report(m));
       TERN_ASSIGN(plan_.matrices[i], plan_table(m, table_choice(m.name), linears_low_bit, options_));
     }
-    return {};
+    return check_recovered();
+  }
+
+  Status check_recovered() const {
+    if (options_.weights != WeightChoice::ptqtp_recover) return {};
+    const bool any = std::any_of(plan_.matrices.begin(), plan_.matrices.end(),
+                                 [](const MatrixPlan& m) { return m.encoding.planes == 2; });
+    if (any) return {};
+    return invalid_argument(fmt::format(
+        "no linear layer holds sums of two trit planes with scales per {} columns: this is no dense release of PTQTP",
+        options_.ptqtp_group));
   }
 
   void describe_model() {

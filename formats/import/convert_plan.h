@@ -19,6 +19,7 @@ struct MatrixPlan {
   Encoding encoding;
   bool keep_codes = false;            // codes and scales are taken over, not computed
   std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest
+  std::vector<float> importance;      // of every column, for ptqtp; or none
 
   const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
 };

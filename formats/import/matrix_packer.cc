@@ -82,7 +82,9 @@ void MatrixPacker::fit_planes(uint64_t count) {
     PtqtpFitter& fitter = fitters[static_cast<size_t>(omp_get_thread_num())];
     for (uint64_t g = 0; g < layout_.groups; ++g) {
       const uint64_t at = row * cols + g * width, size = std::min(width, cols - g * width);
-      fitter.fit(std::span(values_).subspan(at, size), {}, q_.data() + at, count * cols,
+      const auto importance =
+          plan_->importance.empty() ? std::span<const float>() : std::span(plan_->importance).subspan(g * width, size);
+      fitter.fit(std::span(values_).subspan(at, size), importance, q_.data() + at, count * cols,
                  std::span(scale_values_).subspan((row * layout_.groups + g) * planes, planes));
     }
   }

@@ -5,8 +5,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 tern_test(linear_kernels
   SOURCES ${sources}
-  LINK tern_kernels tern_encoding tern_base
-  SHORT "~every kernel gives the bits of the scalar reference")
+  LINK tern_kernels tern_encoding tern_base)
 
 # The multiplication-free kernels are so in machine code.
 find_package(Python3 COMPONENTS Interpreter)

@@ -151,7 +151,7 @@ std::string check_all_kernels(uint64_t cases) {
 TEST_CASE("the scalar reference agrees with unpacked weights") {
   for (const LinearKernelEntry& kernel : linear_kernels()) {
     if (kernel.family != KernelFamily::reference) continue;
-    for (uint64_t seed = first_seed(); seed < first_seed() + 50; ++seed) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + (TERN_SLOW_RUN ? 10 : 50); ++seed) {
       CAPTURE(kernel.name, seed);
       Random random(seed);
       const LinearCase c = random_case(random, kernel);
@@ -160,7 +160,7 @@ TEST_CASE("the scalar reference agrees with unpacked weights") {
   }
 }
 
-TEST_CASE("every kernel gives the bits of the scalar reference") { check_all_kernels(300); }
+TEST_CASE("every kernel gives the bits of the scalar reference") { check_all_kernels(TERN_SLOW_RUN ? 24 : 300); }
 
 // For an emulated CPU: run with "[short]".
 TEST_CASE("every kernel gives the bits of the scalar reference, a few cases", "[short]") {
@@ -177,7 +177,7 @@ TEST_CASE("the largest sums are exact") {
     e.bits = kernel.bits;
     e.scope = ScaleScope::row;
     const uint64_t cols = e.kind == EncodingKind::int_ ? kMaxCols / 2 : kMaxCols;
-    for (uint64_t seed = first_seed(); seed < first_seed() + 4; ++seed) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + (TERN_SLOW_RUN ? 2 : 4); ++seed) {
       CAPTURE(kernel.name, seed);
       Random random(seed);
       LinearCase c =
