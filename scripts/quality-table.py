@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Perplexity of small models in f32 and as converted, on TinyStories and WikiText-2: the table of docs/quality.md.
 
-usage: scripts/quality-table.py TERN DATA [--limit TOKENS]
+usage: scripts/quality-table.py TERN DATA [--limit TOKENS] [--heads]
 
 TERN is the built command; DATA is a folder with models/, data/models/ and data/text/. Every model is converted
 twice: weights, head and activations in f32, and with the converter's own choices (`auto`).
@@ -25,6 +25,10 @@ FORMS = [
     ("f32", ["--weights", "f32", "--head", "f32", "--embed", "f32", "--act", "f32"], ["-ctk", "f32", "-ctv", "f32"]),
     ("auto", [], []),
 ]
+# Head and embedding alone, everything else in f32: the table of docs/methods.md.
+TABLE_MODELS = [model for model in MODELS if model[0] in ("models/stories5M", "data/models/stories3M/hf")]
+TABLE_FORMS = [(f"head and embedding {word}", ["--weights", "f32", "--head", word, "--embed", word],
+                ["-ctk", "f32", "-ctv", "f32"]) for word in ("f32", "f16", "int8", "int6", "int4")]
 
 
 def run(*command):
@@ -52,12 +56,13 @@ def main():
     parser.add_argument("tern", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--limit", type=int, default=50000, help="tokens of each text (0: all)")
+    parser.add_argument("--heads", action="store_true", help="head and embedding in f16, int8, int6 and int4 instead")
     args = parser.parse_args()
     print("| model | form | file | " + " | ".join(name for name, _ in TEXTS) + " |")
     print("|---|---|---|" + "---|" * len(TEXTS))
     with tempfile.TemporaryDirectory() as folder:
-        for model, tokenizer in MODELS:
-            for form in FORMS:
+        for model, tokenizer in TABLE_MODELS if args.heads else MODELS:
+            for form in TABLE_FORMS if args.heads else FORMS:
                 cells = measure(args.tern, args.data, model, tokenizer, form, args.limit, Path(folder))
                 print("| " + " | ".join(cells) + " |", flush=True)
 
