@@ -34,7 +34,7 @@ ChoiceFormat format_of(const std::string& name) {
   return ChoiceFormat::automatic;
 }
 
-std::string protocol_of(const ChoiceRun& run) {
+std::string scoring_of(const ChoiceRun& run) {
   return fmt::format(
       "no examples; context \"{}\"{}, then a space and an ending; acc takes the largest log-likelihood of an ending, "
       "acc_norm the largest per byte of it",
@@ -63,7 +63,7 @@ Facts choice_facts(const ChoiceFlags& flags, const ChoiceRun& run) {
                 {"acc_error", r.acc_error},
                 {"acc_norm", r.acc_norm},
                 {"acc_norm_error", r.acc_norm_error},
-                {"protocol", protocol_of(run)},
+                {"protocol", scoring_of(run)},
                 {"threads", run.threads},
                 {"seconds", run.seconds}});
   return facts;
@@ -95,7 +95,7 @@ Result<Report> measure_choice(const ChoiceFlags& flags) {
   }
   run.seconds = timer.seconds();
   warn_of_skipped(run);
-  const std::string notes = fmt::format("protocol: {}\n{}", protocol_of(run),
+  const std::string notes = fmt::format("protocol: {}\n{}", scoring_of(run),
                                         speed_note(file.items.size(), "questions", run.seconds, run.threads));
   return Report{choice_table(flags, run), notes, choice_facts(flags, run)};
 }
