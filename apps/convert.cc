@@ -30,6 +30,7 @@ constexpr std::pair<const char*, WeightChoice> kChoices[] = {
     {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit},
     {"f32", WeightChoice::f32},        {"f16", WeightChoice::f16},
     {"bf16", WeightChoice::bf16},      {"int8", WeightChoice::int8},
+    {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4},
     {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover}};
 
 // CLI11 has checked that the name is one of them.
@@ -103,7 +104,7 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
   options.weights = choice_of(flags.weights);
   options.head = choice_of(flags.head);
   options.embed = choice_of(flags.embed);
-  options.int8_group = flags.group.value_or(options.int8_group);
+  options.int_group = flags.group;
   options.ptqtp_group = flags.group.value_or(options.ptqtp_group);
   options.f32_activations = flags.activations == "f32";
   options.ptqtp = flags.ptqtp;
@@ -155,7 +156,8 @@ void add_convert(CLI::App& root, Action& chosen) {
   verb->add_option("--weights", o->weights, "encoding of the linear layers")->check(choices)->capture_default_str();
   verb->add_option("--head", o->head, "encoding of the head")->check(choices)->capture_default_str();
   verb->add_option("--embed", o->embed, "encoding of the embedding")->check(choices)->capture_default_str();
-  verb->add_option("--group", o->group, "columns per scale (int8: 64, ptqtp: 128)")->check(CLI::Range(1u, 1u << 20));
+  verb->add_option("--group", o->group, "columns per scale (int4: 32, int6, int8: 64, ptqtp: 128)")
+      ->check(CLI::Range(1u, 1u << 20));
   verb->add_option("--planes", o->ptqtp.planes, "ptqtp: trit planes")
       ->check(CLI::Range(1u, kMaxPtqtpPlanes))
       ->capture_default_str();

@@ -2,7 +2,7 @@
 target_sources(tern_kernels PRIVATE
   dispatch/lists.cc dispatch/select.cc
   dispatch/self_check.cc dispatch/self_check_linear.cc dispatch/self_check_elements.cc
-  linear/trit/trit_reference.cc linear/int8/int8_reference.cc linear/dense/dense_reference.cc)
+  linear/trit/trit_reference.cc linear/int/int_reference.cc linear/dense/dense_reference.cc)
 set_source_files_properties(dispatch/lists.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 if(TERN_SANITIZE)  # unrolled and instrumented in full, a file takes minutes
   set(unrolled -O1 -fno-sanitize=undefined)
@@ -30,13 +30,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # GCC 12 calls the undefined operands of its own avx512fintrin.h uninitialized (bug 105593).
   set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-  tern_linear_isa("${avx2}" avx2 trit int8 dense)
-  tern_linear_isa("${avx2};-mavxvnni" avxvnni trit int8)
-  tern_linear_isa("${avx512}" avx512 trit int8 dense)
-  tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int8)
+  tern_linear_isa("${avx2}" avx2 trit int dense)
+  tern_linear_isa("${avx2};-mavxvnni" avxvnni trit int)
+  tern_linear_isa("${avx512}" avx512 trit int dense)
+  tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int)
   tern_linear_isa("${avx512};-mavx512vbmi" avx512vbmi trit)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  tern_linear_isa("" neon trit int8 dense)
-  tern_linear_isa("-march=armv8.2-a+dotprod" dotprod trit int8)
-  tern_linear_isa("-march=armv8.2-a+dotprod+i8mm" i8mm trit int8)
+  tern_linear_isa("" neon trit int dense)
+  tern_linear_isa("-march=armv8.2-a+dotprod" dotprod trit int)
+  tern_linear_isa("-march=armv8.2-a+dotprod+i8mm" i8mm trit int)
 endif()

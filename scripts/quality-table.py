@@ -34,7 +34,10 @@ ENCODINGS = [
 TRAINED = [("models/stories5M-ternary", "models/stories5M",
             [("ternary by training", []), ("the same, 1.6 bits", ["--pack", "1.6"])])]
 
-# The second table: perplexity of every checkpoint, in f32 and by the converter's own choices.
+# The second table: head and embedding alone, everything else in f32.
+HEADS = ["f16", "int8", "int6", "int4"]
+
+# The third table: perplexity of every checkpoint, in f32 and by the converter's own choices.
 CHECKPOINTS = [
     ("models/stories5M", None),
     ("models/stories5M-ternary", None),
@@ -113,17 +116,32 @@ class Measure:
                 continue
             yield self.encoding_row(model, name, packed, base)
 
+    def heads(self):
+        yield row("model", "head and embedding", "their bits", "bytes", *(name for name, _ in TEXTS))
+        yield "|---|---|--:|--:|" + "--:|" * len(TEXTS)
+        for model, tokenizer in reversed(BASES):
+            for form in HEADS:
+                packed = self.convert(model, tokenizer, ["--weights", "f32", "--head", form, "--embed", form], "packed")
+                tables = [t for t in json.loads(run(self.tern, "inspect", packed, "--json"))["tensors"]
+                          if t["name"] in ("head", "embed.tokens")]
+                bits = 8 * sum(t["codes"]["bytes"] + t["scales"]["bytes"] for t in tables)
+                weights = sum(t["rows"] * t["cols"] for t in tables)
+                yield row(short(model), form, f"{bits / weights:.2f}", f"{packed.stat().st_size:,}",
+                          *self.perplexities(packed, F32_CACHE, self.limit))
+
+    def perplexities(self, packed, cache, limit):
+        for _, text in TEXTS:
+            result = self.evaluate("perplexity", packed, text, *cache, limit=limit)
+            yield f"{result['perplexity']:.3f} ± {result['perplexity_error']:.3f}"
+
     def checkpoints(self):
         yield row("model", "form", "bytes", *(name for name, _ in TEXTS))
         yield "|---|---|--:|" + "--:|" * len(TEXTS)
         for model, tokenizer in CHECKPOINTS:
             for name, options, cache in FORMS:
                 packed = self.convert(model, tokenizer, options, "packed")
-                cells = []
-                for _, text in TEXTS:
-                    result = self.evaluate("perplexity", packed, text, *cache, limit=min(4000, self.limit))
-                    cells.append(f"{result['perplexity']:.3f} ± {result['perplexity_error']:.3f}")
-                yield row(short(model), name, f"{packed.stat().st_size:,}", *cells)
+                yield row(short(model), name, f"{packed.stat().st_size:,}",
+                          *self.perplexities(packed, cache, min(4000, self.limit)))
 
 
 def fill(page, name, lines):
@@ -143,7 +161,7 @@ def main():
     page = args.o.read_text()
     with tempfile.TemporaryDirectory() as folder:
         measure = Measure(args.tern.resolve(), args.data, Path(folder), args.limit)
-        for name in ("encodings", "checkpoints"):
+        for name in ("encodings", "heads", "checkpoints"):
             lines = []
             for line in getattr(measure, name)():
                 print(line, flush=True)

@@ -2,7 +2,7 @@
 
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 
@@ -62,9 +62,9 @@ Status check_scales(const Encoding& e, uint64_t cols) {
 }
 
 Status check_codes(const Encoding& e, uint64_t cols) {
-  if (e.kind == EncodingKind::int_ && e.bits != kInt8Bits) {
-    if (e.bits >= 2 && e.bits < kInt8Bits) {
-      return unsupported("int codes of " + quoted(e.bits) + " bits are reserved; this version reads 8");
+  if (e.kind == EncodingKind::int_ && int_unit(e.bits).cols == 0) {
+    if (e.bits >= 2 && e.bits <= 8) {
+      return unsupported("int codes of " + quoted(e.bits) + " bits are reserved; this version reads 4, 6 and 8");
     }
     return invalid_argument("bits is " + quoted(e.bits) + ", expected 2 to 8 for int");
   }
@@ -97,12 +97,12 @@ Status check_encoding(const Encoding& e, uint64_t cols) {
   return unsupported("encoding kind " + quoted(uint16_t(e.kind)) + " is unknown");
 }
 
-uint64_t block_cols_of(const Encoding& e) {
+uint64_t unit_cols_of(const Encoding& e) {
   switch (e.kind) {
     case EncodingKind::dense:
       return dense_block_cols(e.value_type);
     case EncodingKind::int_:
-      return kInt8BlockCols;
+      return int_unit(e.bits).cols;
     default:
       return e.bits == kTrit5Bits ? kTrit5BlockCols : kTrit2BlockCols;
   }
@@ -145,8 +145,9 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
     layout.groups = ceil_div(cols, encoding.group);
   }
   layout.tiles = ceil_div(rows, kTileRows);
-  layout.block_cols = block_cols_of(encoding);
-  layout.group_blocks = ceil_div(layout.group_cols, layout.block_cols);
+  layout.unit_cols = unit_cols_of(encoding);
+  layout.unit_blocks = encoding.kind == EncodingKind::int_ ? int_unit(encoding.bits).blocks : 1;
+  layout.group_blocks = ceil_div(layout.group_cols, layout.unit_cols) * layout.unit_blocks;
   const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), encoding.planes);
   const Checked tile_bytes = checked_mul(tile_blocks, kBlockBytes);
   const Checked code_bytes = checked_mul(tile_bytes, layout.tiles);

@@ -35,7 +35,7 @@ static inline uint32_t float_bytes(FloatType t) { return t == FloatType::f32 ? 4
 struct Encoding {
   EncodingKind kind = EncodingKind::dense;
   FloatType value_type = FloatType::f32;  // plain and dense only
-  uint8_t bits = 0;                       // int: 8; trit: 2 (codes of two bits) or 1 (five in a byte)
+  uint8_t bits = 0;                       // int: 4, 6 or 8; trit: 2 (codes of two bits) or 1 (five in a byte)
   uint8_t planes = 1;                     // trit
   ScaleScope scope = ScaleScope::none;    // dense: none
   FloatType scale_type = FloatType::f32;
@@ -46,19 +46,20 @@ struct Encoding {
 
 // Sizes of a [rows, cols] matrix in this encoding. All counts fit in 64 bits or the
 // encoding is refused. Columns of one group are padded to whole blocks, rows to whole tiles.
-// plain and index are untiled: tiles, group_blocks, block_cols and tile_bytes are 0.
+// plain and index are untiled: tiles, group_blocks, unit_cols and tile_bytes are 0.
 struct Layout {
   uint64_t tiles = 0;         // ceil(rows / 16)
   uint64_t groups = 0;        // groups along a row; 1 unless scope is group
   uint64_t group_cols = 0;    // columns per group before padding (the last may hold fewer)
   uint64_t group_blocks = 0;  // 64-byte blocks of one plane of one group of one tile
-  uint64_t block_cols = 0;    // columns that one block covers: trit 16 or 20, int8 4, dense f32 1
+  uint64_t unit_cols = 0;     // columns that one unit covers: trit 16 or 20, int8 4, int4 8, int6 16, dense f32 1
+  uint64_t unit_blocks = 1;   // blocks of a unit, which stand side by side: int6 3, else 1
   uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h)
   uint64_t code_bytes = 0;    // tiles * tile_bytes
   uint64_t scale_count = 0;   // 0, planes (tensor), tiles*planes*16 (row), or tiles*groups*planes*16
   uint64_t scale_bytes = 0;
   // Activations are stored group by group with this many columns each, padding zero.
-  [[gnu::always_inline]] uint64_t padded_group_cols() const { return group_blocks * block_cols; }
+  [[gnu::always_inline]] uint64_t padded_group_cols() const { return group_blocks / unit_blocks * unit_cols; }
   [[gnu::always_inline]] uint64_t padded_cols() const { return groups * padded_group_cols(); }
 };
 

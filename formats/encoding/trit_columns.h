@@ -15,8 +15,8 @@ void for_each_trit(const Layout& layout, unsigned planes, uint64_t cols, unsigne
   for (uint64_t group = 0; group * layout.group_cols < cols; ++group) {
     const uint64_t begin = group * layout.group_cols, end = std::min(cols, begin + layout.group_cols);
     for (uint64_t c = begin; c < end; ++c) {
-      const uint64_t block = (group * planes + plane) * layout.group_blocks + (c - begin) / layout.block_cols;
-      const unsigned in_block = static_cast<unsigned>((c - begin) % layout.block_cols);
+      const uint64_t block = (group * planes + plane) * layout.group_blocks + (c - begin) / layout.unit_cols;
+      const unsigned in_block = static_cast<unsigned>((c - begin) % layout.unit_cols);
       body(c, block * kBlockBytes + row * 4 + in_block % 4, in_block / 4);
     }
   }

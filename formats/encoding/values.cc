@@ -6,7 +6,7 @@
 #include "base/half.h"
 #include "base/math.h"
 #include "formats/encoding/dense.h"
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 
@@ -22,18 +22,18 @@ void for_each_run(const Layout& layout, uint64_t cols, Body body) {
   for (uint64_t group = 0; group * layout.group_cols < cols; ++group) {
     const uint64_t begin = group * layout.group_cols, end = std::min(cols, begin + layout.group_cols);
     for (uint64_t c = begin; c < end; c += kChunk) {
-      body(group, c, std::min(kChunk, end - c), (c - begin) / layout.block_cols);
+      body(group, c, std::min(kChunk, end - c), (c - begin) / layout.unit_cols * layout.unit_blocks);
     }
   }
 }
 
-void decode_int8_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile,
-                     const std::byte* scales, uint64_t row, float* out) {
+void decode_int_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile,
+                    const std::byte* scales, uint64_t row, float* out) {
   int8_t q[kChunk];
   for_each_run(layout, cols, [&](uint64_t group, uint64_t begin, uint64_t count, uint64_t block) {
     const float scale = load_float(e.scale_type, scales, scale_index(e, layout, row, group, 0));
     const std::byte* blocks = tile + (group * layout.group_blocks + block) * kBlockBytes;
-    unpack_int8_row(layout, count, blocks, static_cast<unsigned>(row % kTileRows), q);
+    unpack_int_row(e.bits, layout, count, blocks, static_cast<unsigned>(row % kTileRows), q);
     for (uint64_t i = 0; i < count; ++i) out[begin + i] = scale * static_cast<float>(q[i]);
   });
 }
@@ -123,7 +123,7 @@ void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const st
     case EncodingKind::dense:
       return unpack_dense_row(e.value_type, cols, tile, static_cast<unsigned>(row % kTileRows), out);
     case EncodingKind::int_:
-      return decode_int8_row(e, layout, cols, tile, scales, row, out);
+      return decode_int_row(e, layout, cols, tile, scales, row, out);
     case EncodingKind::trit:
       return decode_trit_row(e, layout, cols, tile, scales, row, out);
     default:

@@ -31,7 +31,7 @@ void unpack_trit_row(const Encoding& encoding, const Layout& layout, uint64_t co
                      unsigned plane, int8_t* trits);
 
 // Row `row` of the matrix as f32, cols values; layout = layout_of(encoding, rows, cols).
-//   int: w = scale * (code - 128); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0
+//   int: w = scale * (code - zero); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0
 // REQUIRES kind plain, dense, int or trit, and row < rows.
 void decode_row(const Encoding& encoding, const Layout& layout, uint64_t cols, const std::byte* codes,
                 const std::byte* scales, uint64_t row, float* out);

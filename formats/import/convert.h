@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@
 
 namespace tern {
 
-enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, ptqtp, ptqtp_recover };
+enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover };
 // automatic, for linears: ternary stays ternary (trit), llama2.c int8 stays int8, dense keeps its type.
 // ptqtp_recover: planes that the checkpoint holds as dense sums; the other layers as with automatic.
 // automatic, for head and embedding: int8 if the linears are low-bit, else as the checkpoint.
@@ -29,7 +30,7 @@ struct ConvertOptions {
   WeightChoice weights = WeightChoice::automatic;
   WeightChoice head = WeightChoice::automatic;
   WeightChoice embed = WeightChoice::automatic;  // tied models: head and embed must agree
-  uint32_t int8_group = 64;                      // columns per scale of int8 weights
+  std::optional<uint32_t> int_group;             // columns per scale of int weights; int8, int6: 64, int4: 32
   TritPacking pack = TritPacking::automatic;
   bool f32_activations = false;  // --act f32: store no activation rounding
   PtqtpOptions ptqtp;            // of matrices that become trit planes

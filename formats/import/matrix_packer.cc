@@ -9,7 +9,7 @@
 
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
 #include "formats/quantize/round_to_nearest.h"
 
@@ -55,21 +55,24 @@ Status MatrixPacker::read_block(uint64_t begin, uint64_t count) {
     return {};
   }
   if (!plan_->keep_codes) {
-    round_to_int8(count);
+    round_to_codes(count);
     return {};
   }
   TERN_TRY(plan_->codes_source().read_codes(begin, count, q_));
   return plan_->codes_source().read_scales(begin, count, scale_values_);
 }
 
-void MatrixPacker::round_to_int8(uint64_t count) {
+void MatrixPacker::round_to_codes(uint64_t count) {
+  const Encoding& e = plan_->encoding;
   const uint64_t cols = plan_->source->cols, groups = layout_.groups, width = layout_.group_cols;
 #pragma omp parallel for schedule(static)
   for (uint64_t row = 0; row < count; ++row) {
     for (uint64_t g = 0; g < groups; ++g) {
       const uint64_t at = row * cols + g * width, size = std::min(width, cols - g * width);
-      scale_values_[row * groups + g] = round_to_nearest_int8(
-          std::span(values_).subspan(at, size), plan_->encoding.scale_type, std::span(q_).subspan(at, size));
+      const auto values = std::span(values_).subspan(at, size);
+      const auto codes = std::span(q_).subspan(at, size);
+      scale_values_[row * groups + g] = e.bits == 8 ? round_to_nearest_int8(values, e.scale_type, codes)
+                                                    : round_to_fitted_scale(values, e.bits, e.scale_type, codes);
     }
   }
 }
@@ -101,7 +104,7 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
     const uint64_t plane_stride = q_.size() / plan_->encoding.planes;
     pack_trit_tile(plan_->encoding, layout_, rows, cols, q_.data() + first * cols, cols, plane_stride, out);
   } else {
-    pack_int8_tile(layout_, rows, cols, q_.data() + first * cols, cols, out);
+    pack_int_tile(plan_->encoding.bits, layout_, rows, cols, q_.data() + first * cols, cols, out);
   }
   if (plan_->encoding.scope == ScaleScope::tensor) return;
   pack_tile_scales(plan_->encoding, layout_, rows, scale_values_.data() + first * scales_per_row(),

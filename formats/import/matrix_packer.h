@@ -32,7 +32,7 @@ class MatrixPacker {
  private:
   MatrixPacker(const MatrixPlan& plan, Layout layout);
   Status read_block(uint64_t begin, uint64_t count);
-  void round_to_int8(uint64_t count);
+  void round_to_codes(uint64_t count);
   void fit_planes(uint64_t count);
   void pack_tile(uint64_t tile, uint64_t rows);
   void measure_tile(uint64_t tile, uint64_t rows, float* decoded);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 #include "formats/encoding/values.h"
@@ -142,10 +142,12 @@ class PayloadVerifier {
 
   // Of the blocks of one group and plane.
   static bool is_zero(const Encoding& e, const Layout& layout, const std::byte* blocks, uint64_t row, uint64_t col) {
-    const std::byte* in_block = blocks + col / layout.block_cols * kBlockBytes;
+    if (e.kind == EncodingKind::int_) {
+      return int_code(e.bits, blocks, static_cast<unsigned>(row), col) == static_cast<unsigned>(int_zero(e.bits));
+    }
+    const std::byte* in_block = blocks + col / layout.unit_cols * kBlockBytes;
     const auto byte = std::to_integer<uint8_t>(in_block[row * 4 + col % 4]);
-    if (e.kind != EncodingKind::trit) return byte == kInt8Zero;
-    const auto place = static_cast<unsigned>(col % layout.block_cols / 4);
+    const auto place = static_cast<unsigned>(col % layout.unit_cols / 4);
     return (e.bits == kTrit5Bits ? trit5_digit(byte, place) : byte >> 2 * place & 3) == 1;
   }
 

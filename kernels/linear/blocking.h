@@ -80,7 +80,7 @@ TERN_INLINE const std::byte* group_blocks(const WeightView& w, uint64_t tile, ui
   return w.codes + tile * w.layout.tile_bytes + (g * w.encoding.planes + p) * w.layout.group_blocks * kBlockBytes;
 }
 
-inline uint64_t group_stride(const Layout& layout) { return layout.group_blocks * layout.block_cols; }
+inline uint64_t group_stride(const Layout& layout) { return layout.padded_group_cols(); }
 
 // Columns of group g that are not padding.
 inline uint64_t group_columns(const WeightView& w, uint64_t g) {
@@ -92,10 +92,10 @@ inline float activation_scale(const InputView& in, uint64_t m, uint64_t g) {
   return in.scales[m * in.groups + (in.groups == 1 ? 0 : g)];
 }
 
-// Sum of the activation codes of a weight group; counted here where the activations have one group, the weights many.
-inline int32_t activation_sum(const InputView& in, const Layout& layout, uint64_t m, uint64_t g) {
-  if (in.groups == layout.groups) return in.sums[m * in.groups + g];
-  const uint64_t cols = group_stride(layout);
+// Sum of the activation codes of a weight group of `cols` columns, padding included; counted here where the activations
+// have one group, the weights many.
+inline int32_t activation_sum(const InputView& in, uint64_t groups, uint64_t cols, uint64_t m, uint64_t g) {
+  if (in.groups == groups) return in.sums[m * in.groups + g];
   const int8_t* a = in.codes + m * in.code_stride + g * cols;
   int32_t sum = 0;
   for (uint64_t c = 0; c < cols; ++c) sum += a[c];

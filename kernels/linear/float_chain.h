@@ -7,14 +7,14 @@
 namespace tern {
 namespace {
 
-// s[t][k] = fma(w, x, s[t][k]) over the first n of the block's columns. Weights<column>(codes) are the 16 weights.
-template <class V, class Weights, int columns, int tiles, int tokens>
-TERN_INLINE void chain_block(const typename V::Codes (&block)[tiles], uint64_t n, const float* x, uint64_t x_stride,
-                             typename V::Floats (&s)[tiles][tokens]) {
-  unroll<columns>([&](auto column) TERN_LAMBDA {
+// s[t][k] = fma(w, x, s[t][k]) over the first n of a unit's columns. at<column>(blocks) are the 16 weights.
+template <class V, class Weights, int tiles, int tokens>
+TERN_INLINE void chain_unit(const typename V::Codes (&unit)[tiles][Weights::kBlocks], uint64_t n, const float* x,
+                            uint64_t x_stride, typename V::Floats (&s)[tiles][tokens]) {
+  unroll<Weights::kColumns>([&](auto column) TERN_LAMBDA {
     if (static_cast<uint64_t>(column()) >= n) return;
     typename V::Floats weights[tiles];
-    unroll<tiles>([&](auto t) TERN_LAMBDA { weights[t] = Weights::template at<column()>(block[t]); });
+    unroll<tiles>([&](auto t) TERN_LAMBDA { weights[t] = Weights::template at<column()>(unit[t]); });
     unroll<tokens>([&](auto k) TERN_LAMBDA {
       const typename V::Floats input = V::broadcast(x[k * x_stride + column()]);
       unroll<tiles>([&](auto t) TERN_LAMBDA { s[t][k] = V::fma(weights[t], input, s[t][k]); });
@@ -22,8 +22,9 @@ TERN_INLINE void chain_block(const typename V::Codes (&block)[tiles], uint64_t n
   });
 }
 
-// Codes with scales: s = chain over a group's columns, then y = fma(w_scale, s, y).
-template <class V, class Weights, int columns>
+// Codes with scales: s = chain over a group's columns, then y = fma(w_scale, s, y). Weights says what a unit of kBlocks
+// blocks holds.
+template <class V, class Weights>
 struct ScaledChain {
   template <int tiles, int tokens>
   static void run(const LinearCall& call, uint64_t tile, uint64_t m) {
@@ -48,46 +49,37 @@ struct ScaledChain {
   TERN_INLINE static void sum_group(const LinearCall& call, const std::byte* codes, uint64_t n, const float* x,
                                     typename V::Floats (&s)[tiles][tokens]) {
     fill(s, V::zero());
-    typename V::Codes block[tiles];
-    uint64_t c = 0;
-    for (; c + columns <= n; c += columns, codes += kBlockBytes) {
-      unroll<tiles>([&](auto t) TERN_LAMBDA {
-        block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes);
-        prefetch_ahead(codes + t * call.w.layout.tile_bytes);
+    typename V::Codes unit[tiles][Weights::kBlocks];
+    const auto load = [&]() TERN_LAMBDA {
+      unroll2<tiles, Weights::kBlocks>([&](auto t, auto b) TERN_LAMBDA {
+        const std::byte* at = codes + t * call.w.layout.tile_bytes + b * kBlockBytes;
+        unit[t][b] = V::load_codes(at);
+        prefetch_ahead(at);
       });
-      chain_block<V, Weights, columns>(block, columns, x + c, call.in.x_stride, s);
+    };
+    uint64_t c = 0;
+    for (; c + Weights::kColumns <= n; c += Weights::kColumns, codes += Weights::kBlocks * kBlockBytes) {
+      load();
+      chain_unit<V, Weights>(unit, Weights::kColumns, x + c, call.in.x_stride, s);
     }
     if (c == n) return;
-    unroll<tiles>([&](auto t) TERN_LAMBDA { block[t] = V::load_codes(codes + t * call.w.layout.tile_bytes); });
-    chain_block<V, Weights, columns>(block, n - c, x + c, call.in.x_stride, s);
+    load();
+    chain_unit<V, Weights>(unit, n - c, x + c, call.in.x_stride, s);
   }
 };
 
 template <class Packing, class V>
 struct TritWeights {
+  static constexpr int kBlocks = 1, kColumns = 4 * Packing::kPlaces;
   template <int column>
-  TERN_INLINE static typename V::Floats at(typename V::Codes c) {
-    return Packing::template weights<column>(c);
-  }
-};
-
-template <class V>
-struct Int8Weights {
-  template <int column>
-  TERN_INLINE static typename V::Floats at(typename V::Codes c) {
-    return V::template int8_weights<column>(c);
+  TERN_INLINE static typename V::Floats at(const typename V::Codes (&blocks)[kBlocks]) {
+    return Packing::template weights<column>(blocks[0]);
   }
 };
 
 template <class V, class Packing = TwoBits<V>>
 void trit_chain(const LinearCall& call, TileRange range) {
-  using Weights = TritWeights<Packing, V>;
-  walk<ScaledChain<V, Weights, 4 * Packing::kPlaces>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
-}
-
-template <class V>
-void int8_chain(const LinearCall& call, TileRange range) {
-  walk<ScaledChain<V, Int8Weights<V>, 4>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
+  walk<ScaledChain<V, TritWeights<Packing, V>>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
 }
 
 }  // namespace

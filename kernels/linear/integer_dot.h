@@ -1,5 +1,5 @@
 // int8 activations, dot products: y = fma(float(S), w_scale * a_scale, y) over groups and planes (linear.h).
-// Traits of an encoding (trit_dot.h, int8_dot.h) say how a run of blocks becomes S.
+// Traits of an encoding (trit_dot.h, int_dot.h) say how a run of blocks becomes S.
 #pragma once
 
 #include "kernels/linear/blocking.h"
@@ -20,7 +20,7 @@ struct IntegerDot {
       int32_t zero[tokens];
       float scale[tokens];
       unroll<tokens>([&](auto k) TERN_LAMBDA {
-        zero[k] = Traits::kZero == 0 ? 0 : Traits::kZero * activation_sum(call.in, w.layout, m + k, g);
+        zero[k] = Traits::kZero == 0 ? 0 : Traits::kZero * activation_sum(call.in, w.layout.groups, stride, m + k, g);
         scale[k] = activation_scale(call.in, m + k, g);
       });
       for (uint64_t p = 0; p < w.encoding.planes; ++p) {

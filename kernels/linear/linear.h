@@ -6,7 +6,7 @@
 //   int8 activations:  y[r] = chain over ascending groups g, planes p:
 //                      y = fma(float(S), float(w_scale * a_scale), y), y starts at 0
 //                      S = exact integer sum over the group of weight code * activation code, minus
-//                      the zero offset times the activation sum (trit: 1, int8: 128)
+//                      the zero offset times the activation sum (trit: 1, int: 2^(bits - 1))
 //   f32 activations:   per group g, plane p: s = chain over ascending columns s = fma(w, x, s), s
 //                      starts at 0, w the unscaled weight; then y = fma(w_scale, s, y)
 //                      dense: y = fma(w, x, y) over ascending columns, no scale
@@ -20,7 +20,7 @@
 
 namespace tern {
 
-inline constexpr uint64_t kMaxCols = 1u << 17;  // 3 * 127 * 2^17 and 255 * 127 * 2^16 < 2^31; int8: half of it
+inline constexpr uint64_t kMaxCols = 1u << 17;  // 63 * 127 * 2^17 and 255 * 127 * 2^16 < 2^31; int8: half of it
 
 struct WeightView {
   Encoding encoding;
@@ -35,12 +35,12 @@ struct WeightView {
 // scales and their sums. `groups` is the activation's own: either 1 (per token) or the weight's.
 struct InputView {
   uint64_t tokens = 0;
-  const float* x = nullptr;        // [tokens][x_stride], cols real values, then zeros to padded_cols
+  const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols
   uint64_t x_stride = 0;
-  const int8_t* codes = nullptr;   // [tokens][code_stride], 64-byte aligned rows, in -127..127
+  const int8_t* codes = nullptr;  // [tokens][code_stride], 64-byte aligned rows, in -127..127
   uint64_t code_stride = 0;
-  const float* scales = nullptr;   // [tokens][groups]
-  const int32_t* sums = nullptr;   // [tokens][groups], sum of the codes of a group
+  const float* scales = nullptr;  // [tokens][groups]
+  const int32_t* sums = nullptr;  // [tokens][groups], sum of the codes of a group
   uint64_t groups = 1;
 };
 

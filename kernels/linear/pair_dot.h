@@ -1,8 +1,8 @@
 // int8 activations on an ISA that multiplies small matrices (i8mm): tokens two by two, columns eight by eight. Traits
-// like TritDot and Int8Dot for IntegerDot; what is left over (one token, four columns) is theirs.
+// like TritDot and IntDot for IntegerDot; what is left over (one token, four columns) is theirs.
 #pragma once
 
-#include "kernels/linear/int8/int8_dot.h"
+#include "kernels/linear/int/int_dot.h"
 #include "kernels/linear/trit/trit_telescoped.h"
 
 namespace tern {
@@ -36,8 +36,8 @@ struct TritRows {
   template <int step>
   TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
     const typename V::Codes block = V::load_codes(at);
-    return V::join_columns(V::signed_codes(V::template trit_codes<2 * step>(block)),
-                           V::signed_codes(V::template trit_codes<2 * step + 1>(block)));
+    return V::join_columns(V::as_signed(V::template trit_codes<2 * step>(block)),
+                           V::as_signed(V::template trit_codes<2 * step + 1>(block)));
   }
 };
 
@@ -52,13 +52,27 @@ struct Trit5Rows {
   }
   template <int i>
   TERN_INLINE static typename V::Int8Codes four(const std::byte* at) {
-    return V::signed_codes(FiveInByte<V>::template digits<i % 5>(V::load_codes(at + i / 5 * kBlockBytes)));
+    return V::as_signed(FiveInByte<V>::template digits<i % 5>(V::load_codes(at + i / 5 * kBlockBytes)));
+  }
+};
+
+template <class V, int bits>
+struct IntRows {
+  using Single = IntDot<V, bits>;
+  using Unit = IntUnit<V, bits>;
+  static constexpr uint64_t kBlocks = Unit::kBlocks, kSteps = Unit::kSteps / 2;
+  template <int step>
+  TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
+    typename V::Codes unit[kBlocks];
+    load_unit<V, bits>(at, unit);
+    return V::join_columns(V::as_signed(Unit::template bytes<2 * step>(unit)),
+                           V::as_signed(Unit::template bytes<2 * step + 1>(unit)));
   }
 };
 
 template <class V>
-struct Int8Rows {
-  using Single = Int8Dot<V>;
+struct IntRows<V, 8> {
+  using Single = IntDot<V, 8>;
   static constexpr uint64_t kBlocks = 2, kSteps = 1;
   template <int step>
   TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
@@ -109,9 +123,9 @@ void trit5_pairs(const LinearCall& call, TileRange range) {
   walk<IntegerDot<V, PairDot<V, Trit5Rows<V>>>, V::kTrit5Tiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
 }
 
-template <class V>
-void int8_pairs(const LinearCall& call, TileRange range) {
-  walk<IntegerDot<V, PairDot<V, Int8Rows<V>>>, V::kInt8Tiles, V::kInt8BatchTiles, V::kInt8Tokens>(call, range);
+template <class V, int bits>
+void int_pairs(const LinearCall& call, TileRange range) {
+  walk<IntegerDot<V, PairDot<V, IntRows<V, bits>>>, V::kInt8Tiles, V::kInt8BatchTiles, V::kInt8Tokens>(call, range);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ void for_each_output(const WeightView& w, const InputView& in, const OutputView&
 template <class Code>
 float integer_output(const WeightView& w, const InputView& in, uint64_t tile, uint64_t row, uint64_t m, int32_t zero,
                      Code code) {
-  const uint64_t cols = w.layout.group_blocks * w.layout.block_cols;
+  const uint64_t cols = w.layout.padded_group_cols();
   float y = 0;
   for (uint64_t g = 0; g < w.layout.groups; ++g) {
     const int8_t* a = in.codes + m * in.code_stride + g * cols;

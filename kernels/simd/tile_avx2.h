@@ -188,9 +188,34 @@ struct Avx2 {
     return add(s, {_mm256_madd_epi16(c.odd_lo, a.odd), _mm256_madd_epi16(c.odd_hi, a.odd)});
   }
   static Ints widen_int8(Int8Sums s) { return s; }
-  template <int column>
-  static Floats int8_weights(Codes c) {
-    return {int8_weight<column>(c.lo), int8_weight<column>(c.hi)};
+
+  // --- four and six bits: codes below 64, multiplied in pairs of bytes; two steps of four columns at a time ---
+  struct NarrowInput {
+    __m256i first, second;
+  };
+  template <int half>
+  static Codes nibbles(Codes c) {
+    return {nibble<half>(c.lo), nibble<half>(c.hi)};
+  }
+  // Bits 2q and 2q + 1 of every byte as bits 4 and 5.
+  template <int q>
+  static Codes upper_pairs(Codes c) {
+    return {upper_pair<q>(c.lo), upper_pair<q>(c.hi)};
+  }
+  static Codes merge(Codes a, Codes b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+  static NarrowInput load_narrow_input(const int8_t* a) { return {broadcast4(a), broadcast4(a + 4)}; }
+  // At most 4 * 63 * 127 < 2^15 in an int16.
+  static Int8Sums dot_narrow(Int8Sums s, Codes first, Codes second, NarrowInput a) {
+    const TritSums sums = {
+        _mm256_add_epi16(_mm256_maddubs_epi16(first.lo, a.first), _mm256_maddubs_epi16(second.lo, a.second)),
+        _mm256_add_epi16(_mm256_maddubs_epi16(first.hi, a.first), _mm256_maddubs_epi16(second.hi, a.second))};
+    return add(s, widen_trits(sums));
+  }
+
+  // The weights of one of four columns, from unsigned codes.
+  template <int column, int zero>
+  static Floats int_weights(Codes c) {
+    return {int_weight<column, zero>(c.lo), int_weight<column, zero>(c.hi)};
   }
 
   // (3 * here - next) / 256, modulo 2^32 before the division.
@@ -240,9 +265,20 @@ struct Avx2 {
         _mm256_add_epi32(_mm256_unpacklo_epi16(low, zero), _mm256_slli_epi32(_mm256_unpacklo_epi16(high, zero), 5)),
         _mm256_add_epi32(_mm256_unpackhi_epi16(low, zero), _mm256_slli_epi32(_mm256_unpackhi_epi16(high, zero), 5))};
   }
-  template <int column>
-  static __m256 int8_weight(__m256i c) {
-    const __m256i signed_codes = _mm256_xor_si256(c, _mm256_set1_epi8(-128));
+  template <int half>
+  static __m256i nibble(__m256i c) {
+    return _mm256_and_si256(half == 0 ? c : _mm256_srli_epi16(c, 4), _mm256_set1_epi8(15));
+  }
+  template <int q>
+  static __m256i upper_pair(__m256i c) {
+    const __m256i mask = _mm256_set1_epi8(0x30);
+    if constexpr (q < 2) return _mm256_and_si256(_mm256_slli_epi16(c, 4 - 2 * q), mask);
+    if constexpr (q == 2) return _mm256_and_si256(c, mask);
+    if constexpr (q == 3) return _mm256_and_si256(_mm256_srli_epi16(c, 2), mask);
+  }
+  template <int column, int zero>
+  static __m256 int_weight(__m256i c) {
+    const __m256i signed_codes = _mm256_sub_epi8(c, _mm256_set1_epi8(static_cast<char>(zero)));
     return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(signed_codes, 24 - 8 * column), 24));
   }
 };

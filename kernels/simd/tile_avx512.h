@@ -159,9 +159,32 @@ struct Avx512 {
     return add(add(s, _mm512_madd_epi16(c.even, a.even)), _mm512_madd_epi16(c.odd, a.odd));
   }
   static Ints widen_int8(Int8Sums s) { return s; }
-  template <int column>
-  static Floats int8_weights(Codes c) {
-    const __m512i signed_codes = _mm512_xor_si512(c, _mm512_set1_epi8(-128));
+
+  // --- four and six bits, as in tile_avx2.h ---
+  struct NarrowInput {
+    __m512i first, second;
+  };
+  template <int half>
+  static Codes nibbles(Codes c) {
+    return _mm512_and_si512(half == 0 ? c : _mm512_srli_epi16(c, 4), _mm512_set1_epi8(15));
+  }
+  template <int q>
+  static Codes upper_pairs(Codes c) {
+    const __m512i mask = _mm512_set1_epi8(0x30);
+    if constexpr (q < 2) return _mm512_and_si512(_mm512_slli_epi16(c, 4 - 2 * q), mask);
+    if constexpr (q == 2) return _mm512_and_si512(c, mask);
+    if constexpr (q == 3) return _mm512_and_si512(_mm512_srli_epi16(c, 2), mask);
+  }
+  static Codes merge(Codes a, Codes b) { return _mm512_or_si512(a, b); }
+  static NarrowInput load_narrow_input(const int8_t* a) { return {broadcast4(a), broadcast4(a + 4)}; }
+  static Int8Sums dot_narrow(Int8Sums s, Codes first, Codes second, NarrowInput a) {
+    const __m512i sums = _mm512_add_epi16(_mm512_maddubs_epi16(first, a.first), _mm512_maddubs_epi16(second, a.second));
+    return add(s, widen_trits(sums));
+  }
+
+  template <int column, int zero>
+  static Floats int_weights(Codes c) {
+    const __m512i signed_codes = _mm512_sub_epi8(c, _mm512_set1_epi8(static_cast<char>(zero)));
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(signed_codes, 24 - 8 * column), 24));
   }
 

@@ -34,6 +34,12 @@ struct NeonDot : Neon {
   }
   static Ints widen_int8(const Int8Sums& s) { return s; }
 
+  static int8x8_t load_narrow_input(const int8_t* a) { return vld1_s8(a); }
+  static Int8Sums dot_narrow(const Int8Sums& s, const Codes& first, const Codes& second, int8x8_t a) {
+    const Int8Codes c = as_signed(first), d = as_signed(second);
+    return each<Int8Sums>([&](int i) { return vdotq_lane_s32(vdotq_lane_s32(s.v[i], c.v[i], a, 0), d.v[i], a, 1); });
+  }
+
   // Five trits in a byte without digits (trit_telescoped.h).
   using Neon::triple;
   static Int8Codes triple(const Int8Codes& x) {

@@ -13,7 +13,8 @@ struct DpBusd : Base {
   using typename Base::Ints;
   using Input = typename Dot::Input;  // four columns for every row
 
-  // int32 sums: 3 * 127 * kMaxCols < 2^31 for trits, 255 * 127 * kMaxCols / 2 < 2^31 for eight bits.
+  // int32 sums: 3 * 127 * kMaxCols < 2^31 for trits, 63 * 127 * kMaxCols for four and six bits, 255 * 127 *
+  // kMaxCols / 2 for eight.
   using TritSums = Ints;
   static constexpr uint64_t kTritBlocks = 1u << 20, kDigitBlocks = kTritBlocks;
   static TritSums zero_trits() { return Base::zero_ints(); }
@@ -35,6 +36,10 @@ struct DpBusd : Base {
   static Int8Sums zero_int8() { return Base::zero_ints(); }
   static Int8Sums dot_int8(Int8Sums s, Int8Codes c, Input a) { return Dot::add(s, c, a); }
   static Ints widen_int8(Int8Sums s) { return s; }
+  template <class NarrowInput>
+  static Int8Sums dot_narrow(Int8Sums s, Codes first, Codes second, NarrowInput a) {
+    return Dot::add(Dot::add(s, first, a.first), second, a.second);
+  }
 };
 
 }  // namespace

@@ -42,9 +42,6 @@ struct NeonI8mm : NeonDot {
   static Ints second_token(const PairSums& s) {
     return each<Ints>([&](int i) { return vuzp2q_s32(s.v[2 * i], s.v[2 * i + 1]); });
   }
-  static Int8Codes signed_codes(const Codes& c) {
-    return each<Int8Codes>([&](int i) { return vreinterpretq_s8_u8(c.v[i]); });
-  }
 };
 
 }  // namespace

@@ -220,10 +220,51 @@ struct Neon {
   static Ints widen_int8(const Int8Sums& s) {
     return each<Ints>([&](int i) { return vpaddq_s32(s.low[i], s.high[i]); });
   }
-  template <int column>
-  static Floats int8_weights(const Codes& c) {
+
+  // --- four and six bits: codes below 64, signed as they are; two steps of four columns at a time ---
+  struct NarrowInput {
+    int8x16_t first, second;
+  };
+  template <int half>
+  static Codes nibbles(const Codes& c) {
+    return each<Codes>([&](int i) {
+      if constexpr (half == 0) return vandq_u8(c.v[i], vdupq_n_u8(15));
+      if constexpr (half == 1) return vshrq_n_u8(c.v[i], 4);
+    });
+  }
+  // Bits 2q and 2q + 1 of every byte as bits 4 and 5.
+  template <int q>
+  static Codes upper_pairs(const Codes& c) {
+    return each<Codes>([&](int i) {
+      const uint8x16_t mask = vdupq_n_u8(0x30);
+      if constexpr (q < 2) return vandq_u8(vshlq_n_u8(c.v[i], 4 - 2 * q), mask);
+      if constexpr (q == 2) return vandq_u8(c.v[i], mask);
+      if constexpr (q == 3) return vandq_u8(vshrq_n_u8(c.v[i], 2), mask);
+    });
+  }
+  static Codes merge(const Codes& a, const Codes& b) {
+    return each<Codes>([&](int i) { return vorrq_u8(a.v[i], b.v[i]); });
+  }
+  static Int8Codes as_signed(const Codes& c) {
+    return each<Int8Codes>([&](int i) { return vreinterpretq_s8_u8(c.v[i]); });
+  }
+  static NarrowInput load_narrow_input(const int8_t* a) { return {broadcast4(a), broadcast4(a + 4)}; }
+  static Int8Sums dot_narrow(Int8Sums s, const Codes& first, const Codes& second, const NarrowInput& a) {
+    const Int8Codes c = as_signed(first), d = as_signed(second);
+    for (int i = 0; i < 4; ++i) {  // two products are at most 2 * 63 * 127 < 2^15
+      const int16x8_t low = vmull_s8(vget_low_s8(c.v[i]), vget_low_s8(a.first));
+      const int16x8_t high = vmull_high_s8(c.v[i], a.first);
+      s.low[i] = vpadalq_s16(s.low[i], vmlal_s8(low, vget_low_s8(d.v[i]), vget_low_s8(a.second)));
+      s.high[i] = vpadalq_s16(s.high[i], vmlal_high_s8(high, d.v[i], a.second));
+    }
+    return s;
+  }
+
+  // The weights of one of four columns, from unsigned codes.
+  template <int column, int zero>
+  static Floats int_weights(const Codes& c) {
     return each<Floats>([&](int i) {
-      const int32x4_t v = vreinterpretq_s32_u8(veorq_u8(c.v[i], vdupq_n_u8(0x80)));
+      const int32x4_t v = vreinterpretq_s32_u8(vsubq_u8(c.v[i], vdupq_n_u8(zero)));
       if constexpr (column == 3) return vcvtq_f32_s32(vshrq_n_s32(v, 24));
       if constexpr (column != 3) return vcvtq_f32_s32(vshrq_n_s32(vshlq_n_s32(v, 24 - 8 * column), 24));
     });

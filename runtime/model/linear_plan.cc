@@ -93,7 +93,7 @@ Status round_per_group(const std::string& layer, uint32_t group, const Layout& l
 
 // Adds to the input the int8 form that this weight reads.
 Status round_input(const std::string& layer, const InputOp& op, const WeightView& weight, InputPlan& input) {
-  const uint64_t most = weight.encoding.kind == EncodingKind::int_ ? kMaxCols / 2 : kMaxCols;
+  const uint64_t most = weight.encoding.bits == 8 ? kMaxCols / 2 : kMaxCols;
   if (weight.cols > most) {
     return lacks(layer, fmt::format("{} columns with int8 activations (at most {})", weight.cols, most));
   }

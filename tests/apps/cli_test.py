@@ -112,6 +112,16 @@ class Convert(Case):
         self.assertIn("blocks.*.attn.q (6)", quiet.stdout)
         self.assertLess(len(quiet.stdout.splitlines()), 20)
 
+    def test_four_and_six_bits(self):
+        small = self.folder / "m.tern"
+        self.ok("convert", options.source / "demo", "-o", small, "--weights", "int4", "--head", "int6")
+        self.ok("verify", small)
+        tensors = json.loads(self.ok("inspect", "--json", small).stdout)["tensors"]
+        found = {t["name"]: (t["encoding"], t["bits_per_weight"]) for t in tensors}
+        self.assertEqual(found["blocks.0.attn.q"], ("int 4-bit, f16 scale per 32", 4.5))
+        self.assertEqual(found["embed.tokens"], ("int 6-bit, f16 scale per 64", 6.25))  # tied: as the head
+        self.refused("convert", options.source / "demo", "-o", small, "--weights", "int5", code=2, says="int5")
+
     def test_existing_file_needs_force(self):
         target = self.folder / "m.tern"
         target.write_text("precious")

@@ -9,7 +9,7 @@
 #include "base/half.h"
 #include "base/random.h"
 #include "formats/encoding/dense.h"
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 
@@ -21,7 +21,9 @@ using enum FloatType;
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group = 0) {
   return {EncodingKind::trit, f32, 2, planes, scope, f16, group};
 }
-Encoding int8(ScaleScope scope, uint32_t group = 0) { return {EncodingKind::int_, f32, 8, 1, scope, f32, group}; }
+Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group = 0) {
+  return {EncodingKind::int_, f32, bits, 1, scope, f32, group};
+}
 Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleScope::none, f32, 0}; }
 
 std::vector<int8_t> random_codes(size_t count, int low, int high, uint64_t seed) {
@@ -56,7 +58,12 @@ TEST_CASE("layout_of counts what docs/format.md says") {
   CHECK(l.scale_bytes == 2 * 2 * 3 * 2 * 16);
   CHECK(layout_of(trit(3, ScaleScope::tensor), 18, 50)->scale_count == 3);
   CHECK(layout_of(trit(3, ScaleScope::row), 18, 50)->scale_count == 2 * 3 * 16);
-  CHECK(layout_of(int8(ScaleScope::row), 18, 50)->code_bytes == 2 * 13 * 64);
+  CHECK(layout_of(ints(8, ScaleScope::row), 18, 50)->code_bytes == 2 * 13 * 64);
+  CHECK(layout_of(ints(4, ScaleScope::row), 18, 50)->code_bytes == 2 * 7 * 64);
+  // 50 columns in groups of 20: 3 groups of 2 units of 3 blocks.
+  const Layout six = layout_of(ints(6, ScaleScope::group, 20), 18, 50).value();
+  CHECK(six.code_bytes == 2 * 3 * 2 * 3 * 64);
+  CHECK(six.padded_group_cols() == 32);
   CHECK(layout_of(dense(f32), 18, 5)->code_bytes == 2 * 5 * 64);
   CHECK(layout_of(dense(bf16), 18, 5)->code_bytes == 2 * 3 * 64);
   CHECK(layout_of({EncodingKind::plain, f16}, 3, 5)->code_bytes == 30);
@@ -64,6 +71,8 @@ TEST_CASE("layout_of counts what docs/format.md says") {
   // 4096 x 4096, groups of 128, two planes with f16 scales: 4 + 2 * 16 / 128 bits.
   const Layout p = layout_of(trit(2, ScaleScope::group, 128), 4096, 4096).value();
   CHECK(bits_per_weight(p, 4096, 4096) == 4.25);
+  CHECK(bits_per_weight(layout_of(ints(4, ScaleScope::group, 32), 4096, 4096).value(), 4096, 4096) == 5);
+  CHECK(bits_per_weight(layout_of(ints(6, ScaleScope::group, 64), 4096, 4096).value(), 4096, 4096) == 6.5);
 }
 
 TEST_CASE("layout_of refuses what breaks a rule, naming the field") {
@@ -76,13 +85,12 @@ TEST_CASE("layout_of refuses what breaks a rule, naming the field") {
   CHECK(message(trit(0, ScaleScope::row), 4, 4) == "planes is 0, expected 1 to 8");
   CHECK(message(trit(9, ScaleScope::row), 4, 4) == "planes is 9, expected 1 to 8");
   CHECK(message(trit(1, ScaleScope::none), 4, 4).starts_with("scale scope is 0"));
-  CHECK(message(int8(ScaleScope::row), 0, 4) == "rows is 0, expected 1 to 2^31");
-  CHECK(message(int8(ScaleScope::row), 4, (1ull << 31) + 1).starts_with("cols is 2147483649"));
-  Encoding four_bits = int8(ScaleScope::row);
-  four_bits.bits = 4;
-  CHECK(layout_of(four_bits, 4, 4).status().code() == Code::unsupported);
-  four_bits.bits = 9;
-  CHECK(layout_of(four_bits, 4, 4).status().code() == Code::invalid_argument);
+  CHECK(message(ints(8, ScaleScope::row), 0, 4) == "rows is 0, expected 1 to 2^31");
+  CHECK(message(ints(8, ScaleScope::row), 4, (1ull << 31) + 1).starts_with("cols is 2147483649"));
+  for (const uint8_t bits : {2, 3, 5, 7})
+    CHECK(layout_of(ints(bits, ScaleScope::row), 4, 4).status().code() == Code::unsupported);
+  for (const uint8_t bits : {0, 1, 9})
+    CHECK(layout_of(ints(bits, ScaleScope::row), 4, 4).status().code() == Code::invalid_argument);
   for (auto kind : {EncodingKind::sign, EncodingKind::phase, EncodingKind::vector, static_cast<EncodingKind>(99)}) {
     CHECK(layout_of({kind}, 4, 4).status().code() == Code::unsupported);
   }
@@ -124,25 +132,55 @@ TEST_CASE("trit2 puts every code where the formula says and pads with zero trits
   }
 }
 
-TEST_CASE("int8 puts every code where the formula says and pads with 128") {
-  for (const Shape& s : kShapes) {
-    const Encoding e = int8(s.group ? ScaleScope::group : ScaleScope::tensor, s.group);
-    const Layout l = layout_of(e, s.rows, s.cols).value();
-    auto q = random_codes(s.rows * s.cols, -128, 127, s.cols);
-    q.front() = -128, q.back() = 127;
-    std::vector<std::byte> tile(l.tile_bytes + 64, kGuard);
-    pack_int8_tile(l, s.rows, s.cols, q.data(), s.cols, tile.data());
-    for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kGuard);
-    const uint64_t group = s.group ? s.group : s.cols;
-    for (uint64_t byte = 0; byte < l.tile_bytes; ++byte) {
-      const uint64_t block = byte / 64, row = byte % 64 / 4;
-      const uint64_t in_group = block % l.group_blocks * 4 + byte % 4, col = block / l.group_blocks * group + in_group;
-      const bool real = row < s.rows && in_group < group && col < s.cols;
-      REQUIRE(std::to_integer<int>(tile[byte]) == (real ? q[row * s.cols + col] + 128 : 128));
+namespace {
+
+// What docs/format.md says stands at bits [shift, shift + width) of a byte: bits of the code of a column of the group.
+struct Field {
+  unsigned shift, width;
+  uint64_t column;
+  unsigned from;  // lowest bit of the code
+};
+
+std::vector<Field> fields_of(uint8_t bits, uint64_t block, uint64_t j) {
+  if (bits == 8) return {{0, 8, 4 * block + j, 0}};
+  if (bits == 4) return {{0, 4, 8 * block + j, 0}, {4, 4, 8 * block + 4 + j, 0}};
+  const uint64_t unit = 16 * (block / 3);
+  if (block % 3 < 2) return {{0, 4, unit + 8 * (block % 3) + j, 0}, {4, 4, unit + 8 * (block % 3) + 4 + j, 0}};
+  return {{0, 2, unit + j, 4}, {2, 2, unit + 4 + j, 4}, {4, 2, unit + 8 + j, 4}, {6, 2, unit + 12 + j, 4}};
+}
+
+}  // namespace
+
+TEST_CASE("int puts every bit of a code where the document says and pads with the code of zero") {
+  for (const uint8_t bits : {4, 6, 8}) {
+    for (const Shape& s : kShapes) {
+      const Encoding e = ints(bits, s.group ? ScaleScope::group : ScaleScope::tensor, s.group);
+      const Layout l = layout_of(e, s.rows, s.cols).value();
+      const int zero = 1 << (bits - 1);
+      auto q = random_codes(s.rows * s.cols, -zero, zero - 1, s.cols);
+      q.front() = static_cast<int8_t>(-zero), q.back() = static_cast<int8_t>(zero - 1);
+      std::vector<std::byte> tile(l.tile_bytes + 64, kGuard);
+      pack_int_tile(bits, l, s.rows, s.cols, q.data(), s.cols, tile.data());
+      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kGuard);
+      const uint64_t group = s.group ? s.group : s.cols;
+      for (uint64_t byte = 0; byte < l.tile_bytes; ++byte) {
+        const uint64_t block = byte / 64, row = byte % 64 / 4;
+        for (const Field& f : fields_of(bits, block % l.group_blocks, byte % 4)) {
+          const uint64_t col = block / l.group_blocks * group + f.column;
+          const bool real = row < s.rows && f.column < group && col < s.cols;
+          const int code = real ? q[row * s.cols + col] + zero : zero;
+          const int mask = (1 << f.width) - 1;
+          REQUIRE((std::to_integer<int>(tile[byte]) >> f.shift & mask) == (code >> f.from & mask));
+        }
+      }
+      for (uint64_t c = 0; c < l.padded_group_cols(); ++c) {
+        const int expected = c < std::min(group, s.cols) ? q[c] + zero : zero;
+        REQUIRE(int_code(bits, tile.data(), 0, c) == static_cast<unsigned>(expected));
+      }
+      std::vector<int8_t> back(q.size());
+      unpack_int_tile(bits, l, s.rows, s.cols, tile.data(), back.data(), s.cols);
+      REQUIRE(back == q);
     }
-    std::vector<int8_t> back(q.size());
-    unpack_int8_tile(l, s.rows, s.cols, tile.data(), back.data(), s.cols);
-    REQUIRE(back == q);
   }
 }
 
@@ -205,23 +243,19 @@ TEST_CASE("scales lie in the order of their scope") {
   }
 }
 
-TEST_CASE("decode_row gives scale times code for every row") {
+TEST_CASE("decode_row gives the sum of scale times trit for every row") {
   for (const Shape& s : kShapes) {
     const uint64_t rows = s.rows + 16, cols = s.cols;  // two tiles
     const Encoding e = trit(2, s.group ? ScaleScope::group : ScaleScope::row, s.group);
-    const Encoding i8 = int8(s.group ? ScaleScope::group : ScaleScope::row, s.group);
-    const Layout l = layout_of(e, rows, cols).value(), li = layout_of(i8, rows, cols).value();
+    const Layout l = layout_of(e, rows, cols).value();
     const auto trits = random_codes(2 * rows * cols, -1, 1, cols);
-    const auto q = random_codes(rows * cols, -128, 127, cols + 1);
-    std::vector<std::byte> codes(l.code_bytes), scales(l.scale_bytes), icodes(li.code_bytes), iscales(li.scale_bytes);
+    std::vector<std::byte> codes(l.code_bytes), scales(l.scale_bytes);
     for (uint64_t t = 0; t < l.tiles; ++t) {
       const uint64_t n = std::min<uint64_t>(16, rows - t * 16);
       pack_trit2_tile(l, 2, n, cols, trits.data() + t * 16 * cols, cols, rows * cols, codes.data() + t * l.tile_bytes);
-      pack_int8_tile(li, n, cols, q.data() + t * 16 * cols, cols, icodes.data() + t * li.tile_bytes);
     }
     Random random(3);
     for (uint64_t i = 0; i < l.scale_count; ++i) store_float(f16, scales.data(), i, random.normal());
-    for (uint64_t i = 0; i < li.scale_count; ++i) store_float(f32, iscales.data(), i, random.normal());
     std::vector<float> out(cols + 1, 99.f);
     for (uint64_t r = 0; r < rows; ++r) {
       decode_row(e, l, cols, codes.data(), scales.data(), r, out.data());
@@ -231,12 +265,35 @@ TEST_CASE("decode_row gives scale times code for every row") {
         const float b = load_float(f16, scales.data(), scale_index(e, l, r, g, 1)) * trits[(rows + r) * cols + c];
         REQUIRE(out[c] == a + b);  // products with -1, 0, 1 are exact: one rounding either way
       }
-      decode_row(i8, li, cols, icodes.data(), iscales.data(), r, out.data());
-      for (uint64_t c = 0; c < cols; ++c) {
-        const uint64_t g = s.group ? c / s.group : 0;
-        REQUIRE(out[c] == load_float(f32, iscales.data(), scale_index(i8, li, r, g, 0)) * q[r * cols + c]);
-      }
       REQUIRE(out[cols] == 99.f);
+    }
+  }
+}
+
+TEST_CASE("decode_row gives scale times code for every row") {
+  for (const uint8_t bits : {4, 6, 8}) {
+    for (const Shape& s : kShapes) {
+      const uint64_t rows = s.rows + 16, cols = s.cols;  // two tiles
+      const Encoding e = ints(bits, s.group ? ScaleScope::group : ScaleScope::row, s.group);
+      const Layout l = layout_of(e, rows, cols).value();
+      const int zero = 1 << (bits - 1);
+      const auto q = random_codes(rows * cols, -zero, zero - 1, cols + 1);
+      std::vector<std::byte> codes(l.code_bytes), scales(l.scale_bytes);
+      for (uint64_t t = 0; t < l.tiles; ++t) {
+        const uint64_t n = std::min<uint64_t>(16, rows - t * 16);
+        pack_int_tile(bits, l, n, cols, q.data() + t * 16 * cols, cols, codes.data() + t * l.tile_bytes);
+      }
+      Random random(3);
+      for (uint64_t i = 0; i < l.scale_count; ++i) store_float(f32, scales.data(), i, random.normal());
+      std::vector<float> out(cols + 1, 99.f);
+      for (uint64_t r = 0; r < rows; ++r) {
+        decode_row(e, l, cols, codes.data(), scales.data(), r, out.data());
+        for (uint64_t c = 0; c < cols; ++c) {
+          const uint64_t g = s.group ? c / s.group : 0;
+          REQUIRE(out[c] == load_float(f32, scales.data(), scale_index(e, l, r, g, 0)) * q[r * cols + c]);
+        }
+        REQUIRE(out[cols] == 99.f);
+      }
     }
   }
 }
@@ -244,7 +301,7 @@ TEST_CASE("decode_row gives scale times code for every row") {
 TEST_CASE("describe names an encoding for people") {
   CHECK(describe(trit(2, ScaleScope::group, 128)) == "trit 2-bit, 2 planes, f16 scale per 128");
   CHECK(describe(trit(1, ScaleScope::tensor)) == "trit 2-bit, f16 scale per tensor");
-  CHECK(describe(int8(ScaleScope::row)) == "int 8-bit, f32 scale per row");
+  CHECK(describe(ints(6, ScaleScope::row)) == "int 6-bit, f32 scale per row");
   CHECK(describe(dense(bf16)) == "bf16");
   CHECK(describe({EncodingKind::plain, f32}) == "plain f32");
 }

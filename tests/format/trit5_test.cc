@@ -107,7 +107,7 @@ TEST_CASE("decode_row gives the same values at 1.6 and at 2 bits") {
 
 TEST_CASE("trit5 layouts: sizes, true bits per weight, names, refusals") {
   const Layout l = layout_of(five(2, ScaleScope::group, 24), 18, 50).value();
-  CHECK(l.block_cols == 20);
+  CHECK(l.unit_cols == 20);
   CHECK(l.group_blocks == 2);  // 24 columns of 20
   CHECK(l.groups == 3);
   CHECK(l.padded_cols() == 3 * 40);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "formats/encoding/values.h"
+#include "formats/quantize/round_to_nearest.h"
 #include "formats/tern/reader.h"
 #include "tests/import/fixtures.h"
 #include "tests/tools/checkpoint_writer.h"
@@ -184,7 +185,7 @@ TEST_CASE("convert: dense keeps its type and reads raw activations", "[convert]"
 
 TEST_CASE("convert: int8 weights and their activations share groups", "[convert]") {
   ConvertOptions options = with_weights(WeightChoice::int8);
-  options.int8_group = 32;
+  options.int_group = 32;
   const Converted c(small(Weights::dense), options);
   c.check_report();
   const TensorRecord& down = c.record("blocks.1.ffn.down");
@@ -195,8 +196,40 @@ TEST_CASE("convert: int8 weights and their activations share groups", "[convert]
   CHECK(line_of(*c.report, "blocks.1.ffn.down").relative_error < 0.01);
   CHECK_FALSE(line_of(*c.report, "blocks.1.ffn.down").exact);
 
-  options.int8_group = 1000;  // wider than the matrices: one group a row
+  options.int_group = 1000;  // wider than the matrices: one group a row
   CHECK(Converted(small(Weights::dense), options).record("blocks.1.ffn.down").encoding.group == 100);
+}
+
+TEST_CASE("convert: four and six bits on request, each with its group", "[convert]") {
+  ConvertOptions options = with_weights(WeightChoice::int4);
+  options.head = WeightChoice::int6, options.embed = WeightChoice::int8;
+  const Converted c(small(Weights::dense), options);
+  c.check_report();
+  CHECK(describe(c.record("blocks.1.ffn.down").encoding) == "int 4-bit, f16 scale per 32");
+  CHECK(describe(c.record("head").encoding) == "int 6-bit, f16 scale per 64");
+  CHECK(describe(c.record("embed.tokens").encoding) == "int 8-bit, f16 scale per 64");
+  CHECK(c.input("blocks.1.ffn.mid").ops.at(0).group == 32);
+  CHECK(c.input("head.in").ops.at(0).group == 64);
+  CHECK(line_of(*c.report, "blocks.1.ffn.down").relative_error < 0.12);
+  CHECK(line_of(*c.report, "head").relative_error < 0.03);
+  // 100 columns: three whole groups and one of four, each rounded by itself.
+  const TensorRecord& down = c.record("blocks.1.ffn.down");
+  const auto w = c.original("blocks.1.ffn.down"), stored = c.stored("blocks.1.ffn.down");
+  for (uint64_t at = 0; at < w.size(); at += at % down.cols == 96 ? 4 : 32) {
+    const uint64_t size = at % down.cols == 96 ? 4 : 32;
+    std::vector<int8_t> q(size);
+    const float scale = round_to_fitted_scale(std::span(w).subspan(at, size), 4, FloatType::f16, q);
+    for (uint64_t i = 0; i < size; ++i) REQUIRE(stored[at + i] == scale * static_cast<float>(q[i]));
+  }
+
+  CheckpointSpec tied = small(Weights::ternary);
+  tied.tied = true;
+  options = {};
+  options.head = WeightChoice::int4, options.int_group = 24;
+  const Converted t(tied, options);
+  t.check_report();
+  CHECK(describe(t.record("embed.tokens").encoding) == "int 4-bit, f16 scale per 24");
+  CHECK(t.record("blocks.0.attn.q").encoding.kind == EncodingKind::trit);
 }
 
 TEST_CASE("convert: trits on request, by absmean", "[convert]") {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -56,6 +57,77 @@ TEST_CASE("round to nearest: scale first, codes after", "[quantize]") {
   CHECK(round_to_nearest_int8(std::vector<float>{0, 0}, FloatType::f16, q) == 0);
   CHECK(q == std::vector<int8_t>{0, 0});
   CHECK(std::isinf(round_to_nearest_int8(std::vector<float>{1e30f, 1}, FloatType::f16, q)));
+}
+
+namespace {
+
+double squared_error(const std::vector<float>& w, float scale, int low, int high) {
+  double sum = 0;
+  for (const float v : w) {
+    const double q = std::min<double>(high, std::max<double>(low, std::nearbyint(v / scale)));
+    sum += (v - scale * q) * (v - scale * q);
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("a fitted scale beats the range, and its codes are the nearest", "[quantize]") {
+  Random random(6);
+  // The gain on Gaussian weights (docs/methods.md): relative error against codes -(h - 1)..h - 1 over max|w|.
+  const struct {
+    unsigned bits;
+    size_t group;
+    double most, gain;
+  } cases[] = {{4, 32, 0.0825, 0.85}, {6, 64, 0.0230, 0.95}};
+  for (const auto& [bits, group, most, gain] : cases) {
+    const int h = 1 << (bits - 1);
+    double fitted = 0, by_range = 0, norm = 0;
+    for (int i = 0; i < 2000; ++i) {
+      std::vector<float> w(group);
+      float largest = 0;
+      for (float& v : w) {
+        v = 0.02f * random.normal();
+        if (std::fabs(v) > std::fabs(largest)) largest = v;
+        norm += static_cast<double>(v) * v;
+      }
+      std::vector<int8_t> q(group);
+      const float scale = round_to_fitted_scale(w, bits, FloatType::f16, q);
+      REQUIRE(f16_to_f32(f32_to_f16(scale)) == scale);
+      double error = 0;
+      for (size_t k = 0; k < group; ++k) {
+        REQUIRE(q[k] >= -h);
+        REQUIRE(q[k] < h);
+        // Another code is no nearer, but for the rounding of the quotient.
+        const float distance = std::fabs(w[k] - scale * q[k]);
+        if (q[k] > -h && q[k] < h - 1) REQUIRE(distance <= 0.5f * std::fabs(scale) * 1.00002f);
+        error += static_cast<double>(distance) * distance;
+      }
+      // No worse than the first scale of the middle candidate, but for the rounding of the fitted one.
+      REQUIRE(error <= 1.01 * squared_error(w, largest / static_cast<float>(-h), -h, h - 1));
+      fitted += error;
+      const float range = std::fabs(largest) / static_cast<float>(h - 1);
+      by_range += squared_error(w, f16_to_f32(f32_to_f16(range)), 1 - h, h - 1);
+    }
+    INFO(bits << " bits: " << std::sqrt(fitted / norm) << ", by the range " << std::sqrt(by_range / norm));
+    CHECK(std::sqrt(fitted / norm) < most);
+    CHECK(std::sqrt(fitted / by_range) < gain);
+  }
+}
+
+TEST_CASE("a fitted scale at the ends of what can be stored", "[quantize]") {
+  std::vector<int8_t> q(2);
+  CHECK(round_to_fitted_scale(std::vector<float>{0, 0}, 4, FloatType::f16, q) == 0);
+  CHECK(q == std::vector<int8_t>{0, 0});
+  // On the grid already: exact, the weight of largest magnitude at -8.
+  CHECK(round_to_fitted_scale(std::vector<float>{0.5f, -0.25f}, 4, FloatType::f16, q) == -0.0625f);
+  CHECK(q == std::vector<int8_t>{-8, 4});
+  CHECK(std::isinf(round_to_fitted_scale(std::vector<float>{1e30f, 1}, 4, FloatType::f16, q)));
+  CHECK(q == std::vector<int8_t>{0, 0});
+  // Below the smallest f16 whatever the scale: zeros, not a division by zero.
+  CHECK(round_to_fitted_scale(std::vector<float>{1e-9f, -1e-9f}, 4, FloatType::f16, q) == 0);
+  CHECK(q == std::vector<int8_t>{0, 0});
+  CHECK(round_to_fitted_scale(std::vector<float>{1e-9f, -1e-9f}, 6, FloatType::bf16, q) < 0);
 }
 
 TEST_CASE("ternary matrices are recognised", "[quantize]") {

@@ -1,7 +1,7 @@
 // The AVX-VNNI kernels with their one new instruction replaced by what it means, in AVX2. Like a kernel's file this one
 // shares no inline function with others.
 #include "kernels/linear/instantiate.h"
-#include "kernels/linear/int8/int8_dot.h"
+#include "kernels/linear/int/int_dot.h"
 #include "kernels/linear/trit/trit_telescoped.h"
 #include "kernels/simd/tile_avx2.h"
 
@@ -24,6 +24,8 @@ namespace tern {
 
 TERN_DEFINE_LINEAR(trit_avxvnni_by_definition, trit_dot<AvxVnni>)
 TERN_DEFINE_LINEAR(trit5_avxvnni_by_definition, trit5_telescoped<AvxVnni>)
-TERN_DEFINE_LINEAR(int8_avxvnni_by_definition, int8_dot<AvxVnni>)
+TERN_DEFINE_LINEAR(int4_avxvnni_by_definition, int_dot<AvxVnni, 4>)
+TERN_DEFINE_LINEAR(int6_avxvnni_by_definition, int_dot<AvxVnni, 6>)
+TERN_DEFINE_LINEAR(int8_avxvnni_by_definition, int_dot<AvxVnni, 8>)
 
 }  // namespace tern

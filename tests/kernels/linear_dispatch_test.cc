@@ -116,7 +116,7 @@ TEST_CASE("an encoding without kernels has none") {
   e.bits = 1;
   CHECK(select_linear(e, LinearInput::int8, ~CpuFeatures{0}) == nullptr);
   e.kind = EncodingKind::int_;
-  e.bits = 4;
+  e.bits = 5;
   CHECK(select_linear(e, LinearInput::int8, ~CpuFeatures{0}) == nullptr);
 }
 

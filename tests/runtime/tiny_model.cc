@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 #include "formats/encoding/dense.h"
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/writer.h"
 
@@ -19,8 +19,8 @@ Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleS
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type) {
   return {EncodingKind::trit, FloatType::f32, 2, planes, scope, scale_type, group};
 }
-Encoding int8(ScaleScope scope, uint32_t group, FloatType scale_type) {
-  return {EncodingKind::int_, FloatType::f32, 8, 1, scope, scale_type, group};
+Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
+  return {EncodingKind::int_, FloatType::f32, bits, 1, scope, scale_type, group};
 }
 InputOp per_token() {
   InputOp op;
@@ -155,17 +155,19 @@ void write_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const
   } else {
     std::vector<int8_t> codes(e.planes * rows * t.cols);
     const bool trits = e.kind == EncodingKind::trit;
-    for (int8_t& v : codes) v = static_cast<int8_t>(trits ? int(random.below(3)) - 1 : int(random.below(256)) - 128);
+    const int count = trits ? 3 : 1 << e.bits;
+    for (int8_t& v : codes) v = static_cast<int8_t>(int(random.below(uint64_t(count))) - count / 2);
     if (trits) {
       pack_trit_tile(e, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
     } else {
-      pack_int8_tile(layout, rows, t.cols, codes.data(), t.cols, tile.data());
+      pack_int_tile(e.bits, layout, rows, t.cols, codes.data(), t.cols, tile.data());
     }
   }
   must(writer.append_codes(index, tile));
   if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return;
   std::vector<float> scales(rows * layout.groups * e.planes);
-  for (float& v : scales) v = size * (0.5f + random.uniform()) / (e.kind == EncodingKind::int_ ? 74 : 1);
+  for (float& v : scales)
+    v = size * (0.5f + random.uniform()) / (e.kind == EncodingKind::int_ ? 0.58f * int_zero(e.bits) : 1);
   std::vector<std::byte> bytes(tile_scale_bytes(e, layout));
   pack_tile_scales(e, layout, rows, scales.data(), bytes.data());
   must(writer.append_scales(index, bytes));

@@ -28,7 +28,7 @@ std::vector<TinyShape> tiny_shapes();
 
 Encoding dense(FloatType type);
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type);
-Encoding int8(ScaleScope scope, uint32_t group, FloatType scale_type);
+Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type);
 InputOp per_token();
 InputOp per_group(uint32_t group);
 

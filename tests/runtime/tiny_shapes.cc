@@ -26,7 +26,7 @@ std::vector<TinyShape> tiny_shapes() {
   s.name = "bitnet, trit per tensor, sub-norms, relu2, int8 head tied";
   s.config = config(64, 96, 3, 4, 2, 16, 50);
   s.config.activation = Activation::relu2, s.config.rope_base = 500000.f, s.config.final_norm_eps = 1e-6f;
-  s.linear = trit(1, ScaleScope::tensor, 0, FloatType::f32), s.head = int8(ScaleScope::group, 32, FloatType::f16);
+  s.linear = trit(1, ScaleScope::tensor, 0, FloatType::f32), s.head = ints(8, ScaleScope::group, 32, FloatType::f16);
   s.rounding = per_token(), s.head_rounding = per_group(32);
   s.sub_norms = true, s.tied = true;
   shapes.push_back(s);
@@ -35,7 +35,7 @@ std::vector<TinyShape> tiny_shapes() {
   s.name = "interleaved, int8 groups of 8, bf16 head, biases";
   s.config = config(40, 72, 2, 5, 1, 8, 65);
   s.config.rope_pairing = RopePairing::interleaved;
-  s.linear = int8(ScaleScope::group, 8, FloatType::f32), s.head = dense(FloatType::bf16);
+  s.linear = ints(8, ScaleScope::group, 8, FloatType::f32), s.head = dense(FloatType::bf16);
   s.rounding = per_group(8), s.biases = true;
   shapes.push_back(s);
 
@@ -49,15 +49,29 @@ std::vector<TinyShape> tiny_shapes() {
   s = {};
   s.name = "trit per row, per-token rounding of odd widths";
   s.config = config(54, 50, 2, 6, 3, 10, 41);
-  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = int8(ScaleScope::row, 0, FloatType::f32);
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = ints(8, ScaleScope::row, 0, FloatType::f32);
   s.rounding = per_token(), s.head_rounding = per_token();
   shapes.push_back(s);
 
   s = {};
   s.name = "int8 groups of 16 under per-token rounding";
   s.config = config(48, 64, 2, 3, 3, 16, 29);
-  s.linear = int8(ScaleScope::group, 16, FloatType::f16), s.head = dense(FloatType::f32);
+  s.linear = ints(8, ScaleScope::group, 16, FloatType::f16), s.head = dense(FloatType::f32);
   s.rounding = per_token();
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "int4 groups of 24, the last one short, int6 head tied";
+  s.config = config(64, 88, 2, 4, 2, 16, 43);
+  s.linear = ints(4, ScaleScope::group, 24, FloatType::f16), s.head = ints(6, ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_group(24), s.head_rounding = per_token(), s.tied = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "int6 groups of 32 under per-token rounding, int4 head";
+  s.config = config(64, 80, 2, 4, 1, 16, 39);
+  s.linear = ints(6, ScaleScope::group, 32, FloatType::bf16), s.head = ints(4, ScaleScope::group, 20, FloatType::f16);
+  s.rounding = per_token(), s.head_rounding = per_group(20);
   shapes.push_back(s);
 
   s = {};

@@ -12,7 +12,7 @@
 #include <map>
 
 #include "formats/encoding/dense.h"
-#include "formats/encoding/int8.h"
+#include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/writer.h"
 
@@ -37,7 +37,7 @@ Status append_tiles(TernWriter& writer, uint32_t id, const TensorRecord& t, cons
     if (t.encoding.kind == EncodingKind::dense) {
       pack_dense_tile(t.encoding.value_type, rows, t.cols, values.data(), t.cols, tile.data());
     } else if (t.encoding.kind == EncodingKind::int_) {
-      pack_int8_tile(layout, rows, t.cols, codes.data(), t.cols, tile.data());
+      pack_int_tile(t.encoding.bits, layout, rows, t.cols, codes.data(), t.cols, tile.data());
     } else {
       pack_trit_tile(t.encoding, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
     }
@@ -81,7 +81,8 @@ Status append_array(TernWriter& writer, uint32_t id, const TensorRecord& t, cons
 
 int golden_code(const TensorRecord& t, uint64_t row, uint64_t col, unsigned plane) {
   const uint64_t mixed = (row * 7 + col * 5 + plane * 3 + row * col) % 257;
-  return t.encoding.kind == EncodingKind::trit ? static_cast<int>(mixed % 3) - 1 : static_cast<int>(mixed % 256) - 128;
+  if (t.encoding.kind == EncodingKind::trit) return static_cast<int>(mixed % 3) - 1;
+  return static_cast<int>(mixed % (1u << t.encoding.bits)) - int_zero(t.encoding.bits);
 }
 
 float golden_value(const TensorRecord& t, uint64_t row, uint64_t col) {

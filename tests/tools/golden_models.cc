@@ -14,8 +14,8 @@ ModelConfig small_config() {
 Encoding plain(FloatType type) { return {EncodingKind::plain, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 Encoding index() { return {EncodingKind::index, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
-Encoding int8(ScaleScope scope, FloatType type, uint32_t group = 0) {
-  return {EncodingKind::int_, FloatType::f32, 8, 1, scope, type, group};
+Encoding ints(uint8_t bits, ScaleScope scope, FloatType type, uint32_t group = 0) {
+  return {EncodingKind::int_, FloatType::f32, bits, 1, scope, type, group};
 }
 Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, 2, planes, scope, type, group};
@@ -196,9 +196,9 @@ std::vector<GoldenModel> golden_models() {
           {"dense_f32", one_matrix(dense(f32), 18, 5)},
           {"dense_f16", one_matrix(dense(f16), 18, 5)},
           {"dense_bf16", one_matrix(dense(bf16), 16, 6)},
-          {"int8_tensor", one_matrix(int8(ScaleScope::tensor, f32), 17, 9)},
-          {"int8_row", one_matrix(int8(ScaleScope::row, f16), 33, 8)},
-          {"int8_group", one_matrix(int8(ScaleScope::group, bf16, 6), 17, 14)},
+          {"int8_tensor", one_matrix(ints(8, ScaleScope::tensor, f32), 17, 9)},
+          {"int8_row", one_matrix(ints(8, ScaleScope::row, f16), 33, 8)},
+          {"int8_group", one_matrix(ints(8, ScaleScope::group, bf16, 6), 17, 14)},
           {"trit2_tensor", one_matrix(trit(1, ScaleScope::tensor, f32), 17, 33)},
           {"trit2_planes_tensor", one_matrix(trit(3, ScaleScope::tensor, bf16), 5, 16)},
           {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
@@ -207,6 +207,10 @@ std::vector<GoldenModel> golden_models() {
           {"trit5_group", one_matrix(trit5(2, ScaleScope::group, f16, 24), 18, 50)},
           {"tokenizer", with_tokenizer()},
           {"byte_tokenizer", with_byte_tokenizer()},
+          {"int4_row", one_matrix(ints(4, ScaleScope::row, bf16), 17, 21)},
+          {"int4_group", one_matrix(ints(4, ScaleScope::group, f16, 12), 19, 30)},
+          {"int6_tensor", one_matrix(ints(6, ScaleScope::tensor, f32), 17, 33)},
+          {"int6_group", one_matrix(ints(6, ScaleScope::group, f16, 20), 18, 50)},
           {"compositions", compositions()},
           {"optional_parts", optional_parts()}};
 }
@@ -220,7 +224,7 @@ ModelDescription whole_model() {
     add_linear(d, name, input, rows, {whole_term(tensor, rows, d.inputs[input].cols, Tap::quantized)});
   };
   const uint32_t embed =
-      add_tensor(d, "embed.tokens", int8(ScaleScope::row, FloatType::f32), c.vocab_size, c.hidden_size);
+      add_tensor(d, "embed.tokens", ints(8, ScaleScope::row, FloatType::f32), c.vocab_size, c.hidden_size);
   add_tensor(d, "blocks.0.attn.norm", norm, 1, 8);
   const uint32_t attn_in = add_input(d, "blocks.0.attn.in", 8, {quantize(ScaleScope::row)});
   linear("blocks.0.attn.q", 8, attn_in);

@@ -1,9 +1,0 @@
-#include "kernels/linear/instantiate.h"
-#include "kernels/linear/pair_dot.h"
-#include "kernels/simd/tile_i8mm.h"
-
-namespace tern {
-
-TERN_DEFINE_LINEAR(linear_int8_a8_dot_i8mm, int8_pairs<NeonI8mm>)
-
-}  // namespace tern
