@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "apps/calibration.h"
 #include "apps/command.h"
 #include "apps/interrupt.h"
 #include "apps/model_options.h"
@@ -17,17 +18,20 @@ namespace tern::app {
 namespace {
 
 struct ConvertFlags {
-  std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto";
+  std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto", pack = "auto";
   ImportOptions import;
   std::optional<uint32_t> group;
   PtqtpOptions ptqtp;
+  CalibrationFlags calibration;
   bool force = false, quiet = false;
 };
 
 constexpr std::pair<const char*, WeightChoice> kChoices[] = {
-    {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit}, {"f32", WeightChoice::f32},
-    {"f16", WeightChoice::f16},        {"bf16", WeightChoice::bf16}, {"int8", WeightChoice::int8},
-    {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4}, {"ptqtp", WeightChoice::ptqtp}};
+    {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit},
+    {"f32", WeightChoice::f32},        {"f16", WeightChoice::f16},
+    {"bf16", WeightChoice::bf16},      {"int8", WeightChoice::int8},
+    {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4},
+    {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover}};
 
 // CLI11 has checked that the name is one of them.
 WeightChoice choice_of(const std::string& name) {
@@ -104,10 +108,13 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
   options.ptqtp_group = flags.group.value_or(options.ptqtp_group);
   options.f32_activations = flags.activations == "f32";
   options.ptqtp = flags.ptqtp;
+  if (flags.pack == "1.6") options.pack = TritPacking::five_in_a_byte;
+  if (flags.pack == "2") options.pack = TritPacking::two_bits;
   const bool planes = options.weights == WeightChoice::ptqtp || options.head == WeightChoice::ptqtp ||
                       options.embed == WeightChoice::ptqtp;
   if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
     return invalid_argument("--planes and --tied belong to --weights ptqtp");
+  if (!planes && !flags.calibration.text.empty()) return invalid_argument("--calibrate belongs to --weights ptqtp");
   return options;
 }
 
@@ -119,12 +126,15 @@ Status run_convert(const ConvertFlags& flags) {
   }
   const Timer timer;
   TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, flags.import));
-  TERN_ASSIGN(const ConvertOptions options, options_of(flags));
+  TERN_ASSIGN(ConvertOptions options, options_of(flags));
   TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
   fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
   std::fflush(stdout);
 
-  Result<ConvertReport> report = [&] {
+  Result<ConvertReport> report = [&]() -> Result<ConvertReport> {
+    if (!flags.calibration.text.empty()) {
+      TERN_ASSIGN(options.calibration, calibrate(source, flags.calibration, flags.output));
+    }
     ProgressBar bar("convert");
     return convert(source, options, flags.output, bar.callback());
   }();
@@ -152,6 +162,10 @@ void add_convert(CLI::App& root, Action& chosen) {
       ->check(CLI::Range(1u, kMaxPtqtpPlanes))
       ->capture_default_str();
   verb->add_flag("--tied", o->ptqtp.tied, "ptqtp: two planes with scales 3:1");
+  verb->add_option("--pack", o->pack, "bits of a trit: 2, or 1.6 (five in a byte); auto: 2")
+      ->check(CLI::IsMember({"1.6", "2", "auto"}))
+      ->capture_default_str();
+  add_calibration_flags(*verb, o->calibration);
   verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
       ->check(CLI::IsMember({"auto", "f32"}))
       ->capture_default_str();

@@ -53,7 +53,7 @@ void fill_weights(const LinearKernelEntry& kernel, uint64_t rows, uint64_t cols,
   } else {
     for (uint64_t i = 0; i + 8 <= layout.code_bytes; i += 8) {
       uint64_t bytes = random.next();
-      if (e.kind == EncodingKind::trit) bytes &= ~(bytes >> 1 & 0x5555555555555555u);  // no code 3
+      if (e.kind == EncodingKind::trit && e.bits == 2) bytes &= ~(bytes >> 1 & 0x5555555555555555u);  // no code 3
       std::memcpy(l.codes.get() + i, &bytes, 8);
     }
     for (uint64_t i = 0; i < layout.scale_count; ++i) store_float(e.scale_type, l.scales.get(), i, 1);
@@ -121,7 +121,8 @@ void add(const LinearKernelEntry& kernel, uint64_t rows, uint64_t cols, uint64_t
 
 // Rows so that the codes take about `megabytes`.
 uint64_t rows_for(const LinearKernelEntry& kernel, uint64_t cols, double megabytes) {
-  const double bits = kernel.bits ? kernel.bits : 8 * float_bytes(kernel.value_type);
+  const bool five = kernel.encoding == EncodingKind::trit && kernel.bits == 1;
+  const double bits = five ? 1.6 : kernel.bits ? kernel.bits : 8 * float_bytes(kernel.value_type);
   return static_cast<uint64_t>(megabytes * 1e6 * 8 / bits / cols) / 64 * 64 + 64;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs a statically linked x86-64 Linux program on an emulated CPU with AVX-512 (F, CD, BW, DQ,
+# Runs an x86-64 Linux program on an emulated CPU with AVX-512 (F, CD, BW, DQ,
 # VL, IFMA, VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ), on a host that need not have it: boots a
-# Debian kernel in Bochs with the program in the initramfs.
+# Debian kernel in Bochs with the program and its shared libraries in the initramfs.
 #
 # Debian packages (tested on Debian 12):
 #   bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio gcc libc6-dev
@@ -69,12 +69,15 @@ if [ -z "$kernel" ] && [ ! -f "$cache/vmlinuz" ]; then
 fi
 kernel=${kernel:-$cache/vmlinuz}
 [ -f "$kernel" ] || fail "no such kernel: $kernel"
-# The initramfs: /init, /program, /args and the files asked for.
+# The initramfs: /init, /program and its libraries, /args and the files asked for.
 root=$work/root iso=$work/iso
 mkdir -p "$root"/{dev,proc,sys,tmp} "$iso/isolinux"
 "${CC:-cc}" -O2 -static -D_GNU_SOURCE -o "$root/init" "$(dirname "$0")/avx512_init.c" ||
   fail "cannot compile avx512_init.c"
 cp "$1" "$root/program" && chmod 755 "$root/program" || fail "cannot copy $1"
+ldd "$1" 2>/dev/null | grep -oE '/[^ ]+ \(' | while read -r library _; do
+  mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library" || exit 1
+done || fail "cannot copy the shared libraries of $1"
 printf '%s\0' "$@" >"$root/args"
 for file in ${files[@]+"${files[@]}"}; do
   case $file in *=/*) ;; *) fail "--file wants HOST=/GUEST/PATH, not $file" ;; esac

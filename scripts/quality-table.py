@@ -1,71 +1,178 @@
 #!/usr/bin/env python3
-"""Perplexity of small models in f32 and as converted, on TinyStories and WikiText-2: the table of docs/quality.md.
+"""Measures small models in every encoding and as converted, and writes the tables of docs/quality.md.
 
-usage: scripts/quality-table.py TERN DATA [--limit TOKENS] [--heads]
+usage: scripts/quality-table.py TERN DATA [--limit TOKENS] [-o docs/quality.md]
 
-TERN is the built command; DATA is a folder with models/, data/models/ and data/text/. Every model is converted
-twice: weights, head and activations in f32, and with the converter's own choices (`auto`).
+TERN is the built command; DATA is a folder with models/, data/models/ and data/text/. What stands in the page between
+the lines <!-- NAME --> and <!-- end --> is replaced. A row whose option this converter lacks is left out, with a
+message.
 """
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
-MODELS = [  # checkpoint, tokenizer if it does not lie beside it
+STORIES3M_TOKENIZER = "data/models/stories3M/tok4096.bin"
+F32 = ["--weights", "f32", "--head", "f32", "--embed", "f32", "--act", "f32"]
+F32_CACHE = ["-ctk", "f32", "-ctv", "f32"]
+TEXTS = [("TinyStories", "data/text/tinystories-valid-part1.txt"), ("WikiText-2", "data/text/wikitext2-test.raw")]
+CALIBRATION = ["--calibrate", "{data}/models/validation.txt", "--calibrate-limit", "16384"]
+
+# The first table: what each encoding loses against f32. Checkpoint, tokenizer if it does not lie beside it.
+BASES = [("data/models/stories3M/hf", STORIES3M_TOKENIZER), ("models/stories5M", None)]
+ENCODINGS = [
+    ("int8", ["--weights", "int8"]),
+    ("int4", ["--weights", "int4"]),
+    *((f"PTQTP, K={k}", ["--weights", "ptqtp", "--planes", str(k)]) for k in (1, 2, 3)),
+    *((f"PTQTP, K={k}, calibrated", ["--weights", "ptqtp", "--planes", str(k), *CALIBRATION]) for k in (1, 2, 3)),
+    ("ternary by absmean", ["--weights", "trit"]),
+]
+# Trained to be ternary; compared with the model that they were trained from. Checkpoint, base, forms.
+TRAINED = [("models/stories5M-ternary", "models/stories5M",
+            [("ternary by training", []), ("the same, 1.6 bits", ["--pack", "1.6"])])]
+
+# The second table: head and embedding alone, everything else in f32.
+HEADS = ["f16", "int8", "int6", "int4"]
+
+# The third table: perplexity of every checkpoint, in f32 and by the converter's own choices.
+CHECKPOINTS = [
     ("models/stories5M", None),
     ("models/stories5M-ternary", None),
     ("data/models/bitnet3M/hf", "data/models/stories260K/tok512.model"),
-    ("data/models/stories3M/hf", "data/models/stories3M/tok4096.bin"),
-    ("data/models/stories3M/stories3M-q80.bin", "data/models/stories3M/tok4096.bin"),
+    ("data/models/stories3M/hf", STORIES3M_TOKENIZER),
+    ("data/models/stories3M/stories3M-q80.bin", STORIES3M_TOKENIZER),
     ("data/models/stories260K/stories260K.bin", "data/models/stories260K/tok512.model"),
 ]
-TEXTS = [("TinyStories", "data/text/tinystories-valid-part1.txt"), ("WikiText-2", "data/text/wikitext2-test.raw")]
-FORMS = [
-    ("f32", ["--weights", "f32", "--head", "f32", "--embed", "f32", "--act", "f32"], ["-ctk", "f32", "-ctv", "f32"]),
-    ("auto", [], []),
-]
-# Head and embedding alone, everything else in f32: the table of docs/methods.md.
-TABLE_MODELS = [model for model in MODELS if model[0] in ("models/stories5M", "data/models/stories3M/hf")]
-TABLE_FORMS = [(f"head and embedding {word}", ["--weights", "f32", "--head", word, "--embed", word],
-                ["-ctk", "f32", "-ctv", "f32"]) for word in ("f32", "f16", "int8", "int6", "int4")]
+FORMS = [("f32", F32, F32_CACHE), ("auto", [], [])]
+
+
+class UnknownOption(Exception):
+    pass
 
 
 def run(*command):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    if done.returncode == 2:
+        raise UnknownOption(done.stderr.strip())
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}")
     return done.stdout
 
 
-def measure(tern, data, model, tokenizer, form, limit, folder):
-    name, convert, evaluate = form
-    packed = folder / "model.tern"
-    extra = ["--tokenizer", data / tokenizer] if tokenizer else []
-    run(tern, "convert", data / model, "-o", packed, "--force", "-q", *convert, *extra)
-    cells = [model.split("/", 2 if model.startswith("data") else 1)[-1], name, f"{packed.stat().st_size / 1e6:.2f} MB"]
-    for _, text in TEXTS:
-        result = json.loads(run(tern, "eval", "perplexity", "-m", packed, "-f", data / text, "-c", 256, "-o", "json",
-                                "--limit", limit, *evaluate))
-        cells.append(f"{result['perplexity']:.3f} ± {result['perplexity_error']:.3f}")
-    return cells
+def short(model):
+    return model.split("/", 2 if model.startswith("data") else 1)[-1]
+
+
+def row(*cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+class Measure:
+    def __init__(self, tern, data, folder, limit):
+        self.tern, self.data, self.folder, self.limit = tern, data, folder, limit
+
+    def convert(self, model, tokenizer, options, name):
+        packed = self.folder / f"{name}.tern"
+        extra = ["--tokenizer", self.data / tokenizer] if tokenizer else []
+        options = [option.format(data=self.data) for option in options]
+        run(self.tern, "convert", self.data / model, "-o", packed, "--force", "-q", *options, *extra)
+        return packed
+
+    def evaluate(self, verb, packed, text, *options, limit):
+        return json.loads(run(self.tern, "eval", verb, "-m", packed, "-f", self.data / text, "-c", 256, "-o", "json",
+                              "--limit", limit, *options))
+
+    def encoding_row(self, model, name, packed, base):
+        facts = json.loads(run(self.tern, "inspect", packed, "--json"))
+        rounding = [op for inputs in facts["inputs"] for op in inputs["operations"] if op["kind"] == "quantize"]
+        against = self.evaluate("kl", packed, TEXTS[0][1], "--base", base, *F32_CACHE, limit=self.limit)
+        return row(short(model), name, f"{facts['bits_per_weight_blocks']:.3f}", f"{facts['bits_per_weight_all']:.3f}",
+                   "int8" if rounding else "f32", f"{facts['file_bytes']:,}",
+                   f"{against['perplexity']:.3f} ± {against['perplexity_error']:.3f}",
+                   f"{against['mean_kl']:.6f} ± {against['mean_kl_error']:.6f}",
+                   f"{100 * against['same_top']:.2f} ± {100 * against['same_top_error']:.2f}")
+
+    def encodings(self):
+        yield row("model", "weights", "bits, blocks", "bits, all", "act", "bytes", "perplexity", "KL, nats",
+                  "same top, %")
+        yield "|---|---|--:|--:|---|--:|--:|--:|--:|"
+        for model, tokenizer in BASES:
+            base = self.convert(model, tokenizer, F32, "base")
+            yield self.encoding_row(model, "f32", base, base)
+            yield from self.forms(model, tokenizer, ENCODINGS, base)
+            for trained, origin, forms in TRAINED:
+                if origin == model:
+                    yield from self.forms(trained, None, forms, base)
+
+    def forms(self, model, tokenizer, forms, base):
+        for name, options in forms:
+            try:
+                packed = self.convert(model, tokenizer, options, "packed")
+            except UnknownOption as error:
+                print(f"{short(model)}, {name}: left out: {error}", file=sys.stderr)
+                continue
+            yield self.encoding_row(model, name, packed, base)
+
+    def heads(self):
+        yield row("model", "head and embedding", "their bits", "bytes", *(name for name, _ in TEXTS))
+        yield "|---|---|--:|--:|" + "--:|" * len(TEXTS)
+        for model, tokenizer in reversed(BASES):
+            for form in HEADS:
+                packed = self.convert(model, tokenizer, ["--weights", "f32", "--head", form, "--embed", form], "packed")
+                tables = [t for t in json.loads(run(self.tern, "inspect", packed, "--json"))["tensors"]
+                          if t["name"] in ("head", "embed.tokens")]
+                bits = 8 * sum(t["codes"]["bytes"] + t["scales"]["bytes"] for t in tables)
+                weights = sum(t["rows"] * t["cols"] for t in tables)
+                yield row(short(model), form, f"{bits / weights:.2f}", f"{packed.stat().st_size:,}",
+                          *self.perplexities(packed, F32_CACHE, self.limit))
+
+    def perplexities(self, packed, cache, limit):
+        for _, text in TEXTS:
+            result = self.evaluate("perplexity", packed, text, *cache, limit=limit)
+            yield f"{result['perplexity']:.3f} ± {result['perplexity_error']:.3f}"
+
+    def checkpoints(self):
+        yield row("model", "form", "bytes", *(name for name, _ in TEXTS))
+        yield "|---|---|--:|" + "--:|" * len(TEXTS)
+        for model, tokenizer in CHECKPOINTS:
+            for name, options, cache in FORMS:
+                packed = self.convert(model, tokenizer, options, "packed")
+                yield row(short(model), name, f"{packed.stat().st_size:,}",
+                          *self.perplexities(packed, cache, min(4000, self.limit)))
+
+
+def fill(page, name, lines):
+    begin, end = f"<!-- {name} -->\n", "<!-- end -->"
+    head, rest = page.split(begin)
+    return head + begin + "\n" + "\n".join(lines) + "\n\n" + rest[rest.index(end):]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tern", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--limit", type=int, default=50000, help="tokens of each text (0: all)")
-    parser.add_argument("--heads", action="store_true", help="head and embedding in f16, int8, int6 and int4 instead")
+    parser.add_argument("--limit", type=int, default=10000, help="tokens of each text at most")
+    parser.add_argument("-o", type=Path, default=Path(__file__).resolve().parents[1] / "docs/quality.md")
     args = parser.parse_args()
-    print("| model | form | file | " + " | ".join(name for name, _ in TEXTS) + " |")
-    print("|---|---|---|" + "---|" * len(TEXTS))
+    begin = time.monotonic()
+    page = args.o.read_text()
     with tempfile.TemporaryDirectory() as folder:
-        for model, tokenizer in TABLE_MODELS if args.heads else MODELS:
-            for form in TABLE_FORMS if args.heads else FORMS:
-                cells = measure(args.tern, args.data, model, tokenizer, form, args.limit, Path(folder))
-                print("| " + " | ".join(cells) + " |", flush=True)
+        measure = Measure(args.tern.resolve(), args.data, Path(folder), args.limit)
+        for name in ("encodings", "heads", "checkpoints"):
+            lines = []
+            for line in getattr(measure, name)():
+                print(line, flush=True)
+                lines.append(line)
+            page = fill(page, name, lines)
+    args.o.write_text(page)
+    print(f"{args.o}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UnknownOption as refused:
+        raise SystemExit(refused) from None

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs, builds and tests: for threads and memory under clang's sanitizers, for Arm under qemu, for AVX-512 under
-# Bochs, for this machine. Arguments name the presets to run instead: scripts/test.sh release
+# Installs, builds and tests: for threads and memory under clang's sanitizers, for Arm under qemu, for this machine,
+# whose programs also run as older x86 CPUs under qemu and with AVX-512 under Bochs. Arguments name the presets to
+# run instead: scripts/test.sh release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install-dependencies.sh --tests
 presets=("$@")
-[ ${#presets[@]} -gt 0 ] || presets=(tsan asan-ubsan aarch64 avx512 release)
+[ ${#presets[@]} -gt 0 ] || presets=(tsan asan-ubsan aarch64 release)
 quiet=()
 [ -t 1 ] || quiet=(-- --quiet)  # a log wants no line per file
 for preset in "${presets[@]}"; do

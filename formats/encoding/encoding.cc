@@ -4,6 +4,7 @@
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
+#include "formats/encoding/trit5.h"
 
 namespace tern {
 namespace {
@@ -67,8 +68,8 @@ Status check_codes(const Encoding& e, uint64_t cols) {
     }
     return invalid_argument("bits is " + quoted(e.bits) + ", expected 2 to 8 for int");
   }
-  if (e.kind == EncodingKind::trit && e.bits != kTrit2Bits) {
-    return unsupported("trit codes of " + quoted(e.bits) + " bits are unknown; this version reads 2");
+  if (e.kind == EncodingKind::trit && e.bits != kTrit2Bits && e.bits != kTrit5Bits) {
+    return unsupported("trit bits is " + quoted(e.bits) + ", expected 1 (five in a byte) or 2");
   }
   const uint8_t most = e.kind == EncodingKind::trit ? kMaxPlanes : 1;
   if (e.planes == 0 || e.planes > most) {
@@ -103,7 +104,7 @@ uint64_t unit_cols_of(const Encoding& e) {
     case EncodingKind::int_:
       return int_unit(e.bits).cols;
     default:
-      return kTrit2BlockCols;
+      return e.bits == kTrit5Bits ? kTrit5BlockCols : kTrit2BlockCols;
   }
 }
 
@@ -187,7 +188,8 @@ std::string describe(const Encoding& e) {
     case EncodingKind::vector:
       return "vector";
   }
-  text.append(" ").append(std::to_string(e.bits)).append("-bit");
+  const bool five = e.kind == EncodingKind::trit && e.bits == kTrit5Bits;
+  text.append(" ").append(five ? "1.6" : std::to_string(e.bits)).append("-bit");
   if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(" planes");
   text.append(", ").append(float_name(e.scale_type)).append(" scale per ");
   if (e.scope == ScaleScope::group) return text.append(std::to_string(e.group));

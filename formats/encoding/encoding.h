@@ -35,7 +35,7 @@ static inline uint32_t float_bytes(FloatType t) { return t == FloatType::f32 ? 4
 struct Encoding {
   EncodingKind kind = EncodingKind::dense;
   FloatType value_type = FloatType::f32;  // plain and dense only
-  uint8_t bits = 0;                       // int: 4, 6 or 8; trit: 2 (codes of two bits)
+  uint8_t bits = 0;                       // int: 4, 6 or 8; trit: 2 (codes of two bits) or 1 (five in a byte)
   uint8_t planes = 1;                     // trit
   ScaleScope scope = ScaleScope::none;    // dense: none
   FloatType scale_type = FloatType::f32;
@@ -52,7 +52,7 @@ struct Layout {
   uint64_t groups = 0;        // groups along a row; 1 unless scope is group
   uint64_t group_cols = 0;    // columns per group before padding (the last may hold fewer)
   uint64_t group_blocks = 0;  // 64-byte blocks of one plane of one group of one tile
-  uint64_t unit_cols = 0;     // columns that one unit covers: trit2 16, int8 4, int4 8, int6 16, dense f32 1
+  uint64_t unit_cols = 0;     // columns that one unit covers: trit 16 or 20, int8 4, int4 8, int6 16, dense f32 1
   uint64_t unit_blocks = 1;   // blocks of a unit, which stand side by side: int6 3, else 1
   uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h)
   uint64_t code_bytes = 0;    // tiles * tile_bytes
@@ -69,6 +69,7 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
 // True bits per weight of the matrix, codes and scales and padding included.
 double bits_per_weight(const Layout& layout, uint64_t rows, uint64_t cols);
 
-std::string describe(const Encoding& encoding);  // "trit 2-bit, 2 planes, f16 scale per 128"
+std::string describe(
+    const Encoding& encoding);  // "trit 2-bit, 2 planes, f16 scale per 128"; five in a byte: "trit 1.6-bit"
 
 }  // namespace tern

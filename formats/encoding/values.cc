@@ -8,11 +8,12 @@
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
+#include "formats/encoding/trit5.h"
 
 namespace tern {
 namespace {
 
-constexpr uint64_t kChunk = 256;  // columns unpacked at a time: a multiple of every unit
+constexpr uint64_t kChunk = 320;  // columns unpacked at a time: a multiple of every block
 
 // Calls body(group, first column, columns, first block of the group to read) for runs that stay in one group.
 // From that block on, the tile looks like one whose columns start there.
@@ -37,15 +38,15 @@ void decode_int_row(const Encoding& e, const Layout& layout, uint64_t cols, cons
   });
 }
 
-void decode_trit2_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile,
-                      const std::byte* scales, uint64_t row, float* out) {
+void decode_trit_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile,
+                     const std::byte* scales, uint64_t row, float* out) {
   int8_t trits[kChunk];
   std::memset(out, 0, cols * sizeof(float));
   for_each_run(layout, cols, [&](uint64_t group, uint64_t begin, uint64_t count, uint64_t block) {
     const std::byte* blocks = tile + (group * e.planes * layout.group_blocks + block) * kBlockBytes;
     for (unsigned p = 0; p < e.planes; ++p) {
       const float scale = load_float(e.scale_type, scales, scale_index(e, layout, row, group, p));
-      unpack_trit2_row(layout, e.planes, count, blocks, static_cast<unsigned>(row % kTileRows), p, trits);
+      unpack_trit_row(e, layout, count, blocks, static_cast<unsigned>(row % kTileRows), p, trits);
       for (uint64_t i = 0; i < count; ++i) out[begin + i] = fma32(scale, trits[i], out[begin + i]);
     }
   });
@@ -100,6 +101,18 @@ void pack_tile_scales(const Encoding& e, const Layout& layout, uint64_t rows, co
   }
 }
 
+void pack_trit_tile(const Encoding& e, const Layout& layout, uint64_t rows, uint64_t cols, const int8_t* trits,
+                    uint64_t row_stride, uint64_t plane_stride, std::byte* tile) {
+  const auto pack = e.bits == kTrit5Bits ? pack_trit5_tile : pack_trit2_tile;
+  pack(layout, e.planes, rows, cols, trits, row_stride, plane_stride, tile);
+}
+
+void unpack_trit_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* tile, unsigned row,
+                     unsigned plane, int8_t* trits) {
+  const auto unpack = e.bits == kTrit5Bits ? unpack_trit5_row : unpack_trit2_row;
+  unpack(layout, e.planes, cols, tile, row, plane, trits);
+}
+
 void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* codes, const std::byte* scales,
                 uint64_t row, float* out) {
   const std::byte* tile = codes + row / kTileRows * layout.tile_bytes;
@@ -112,7 +125,7 @@ void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const st
     case EncodingKind::int_:
       return decode_int_row(e, layout, cols, tile, scales, row, out);
     case EncodingKind::trit:
-      return decode_trit2_row(e, layout, cols, tile, scales, row, out);
+      return decode_trit_row(e, layout, cols, tile, scales, row, out);
     default:
       return;  // excluded by REQUIRES
   }

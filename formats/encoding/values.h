@@ -24,6 +24,12 @@ uint64_t tile_scale_bytes(const Encoding& encoding, const Layout& layout);
 void pack_tile_scales(const Encoding& encoding, const Layout& layout, uint64_t rows, const float* values,
                       std::byte* out);
 
+// trit2.h or trit5.h, as the encoding says. REQUIRES kind trit.
+void pack_trit_tile(const Encoding& encoding, const Layout& layout, uint64_t rows, uint64_t cols, const int8_t* trits,
+                    uint64_t row_stride, uint64_t plane_stride, std::byte* tile);
+void unpack_trit_row(const Encoding& encoding, const Layout& layout, uint64_t cols, const std::byte* tile, unsigned row,
+                     unsigned plane, int8_t* trits);
+
 // Row `row` of the matrix as f32, cols values; layout = layout_of(encoding, rows, cols).
 //   int: w = scale * (code - zero); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0
 // REQUIRES kind plain, dense, int or trit, and row < rows.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,18 +15,29 @@
 
 namespace tern {
 
-enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp };
+enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover };
 // automatic, for linears: ternary stays ternary (trit), llama2.c int8 stays int8, dense keeps its type.
+// ptqtp_recover: planes that the checkpoint holds as dense sums; the other layers as with automatic.
 // automatic, for head and embedding: int8 if the linears are low-bit, else as the checkpoint.
+
+// By linear layer: for every column of its input the mean square over a calibration text.
+using ColumnEnergies = std::map<std::string, std::vector<double>>;
+
+// How trits are packed: two bits each, or five in a byte (1.6 bits). automatic: two bits (docs/methods.md says why).
+enum class TritPacking { automatic, two_bits, five_in_a_byte };
 
 struct ConvertOptions {
   WeightChoice weights = WeightChoice::automatic;
   WeightChoice head = WeightChoice::automatic;
   WeightChoice embed = WeightChoice::automatic;  // tied models: head and embed must agree
   std::optional<uint32_t> int_group;             // columns per scale of int weights; int8, int6: 64, int4: 32
-  bool f32_activations = false;                  // --act f32: store no activation rounding
-  PtqtpOptions ptqtp;                            // of matrices that become trit planes
-  uint32_t ptqtp_group = 128;                    // columns per scale of these
+  TritPacking pack = TritPacking::automatic;
+  bool f32_activations = false;  // --act f32: store no activation rounding
+  PtqtpOptions ptqtp;            // of matrices that become trit planes
+  uint32_t ptqtp_group = 128;    // columns per scale of these
+  // ptqtp: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
+  // mean energy. Layers that are not here count all columns alike.
+  ColumnEnergies calibration;
 };
 
 struct TensorReport {

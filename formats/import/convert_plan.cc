@@ -6,122 +6,12 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "formats/encoding/int.h"
-#include "formats/encoding/trit2.h"
-#include "formats/import/ternary_matrix.h"
+#include "formats/encoding/trit5.h"
 
 namespace tern {
 namespace {
 
-Encoding plain_f32() {
-  Encoding e;
-  e.kind = EncodingKind::plain;
-  return e;
-}
-
-Encoding dense_encoding(FloatType type) {
-  Encoding e;
-  e.value_type = type;
-  return e;
-}
-
-Encoding trit_encoding(ScaleScope scope) {
-  Encoding e;
-  e.kind = EncodingKind::trit;
-  e.bits = kTrit2Bits;
-  e.scope = scope;
-  return e;
-}
-
-Encoding planes_encoding(unsigned planes, uint32_t group) {
-  Encoding e = trit_encoding(ScaleScope::group);
-  e.planes = static_cast<uint8_t>(planes);
-  e.scale_type = FloatType::f16;
-  e.group = group;
-  return e;
-}
-
-Encoding int_encoding(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
-  Encoding e;
-  e.kind = EncodingKind::int_;
-  e.bits = bits;
-  e.scope = scope;
-  e.scale_type = scale_type;
-  e.group = group;
-  return e;
-}
-
 bool low_bit(const Encoding& e) { return e.kind == EncodingKind::int_ || e.kind == EncodingKind::trit; }
-
-std::optional<FloatType> float_choice(WeightChoice choice) {
-  if (choice == WeightChoice::f32) return FloatType::f32;
-  if (choice == WeightChoice::f16) return FloatType::f16;
-  if (choice == WeightChoice::bf16) return FloatType::bf16;
-  return {};
-}
-
-MatrixPlan with_encoding(const SourceMatrix& m, const Encoding& encoding, bool keep_codes) {
-  MatrixPlan plan;
-  plan.source = &m;
-  plan.encoding = encoding;
-  plan.keep_codes = keep_codes;
-  return plan;
-}
-
-MatrixPlan as_ternary(const SourceMatrix& m, TernaryMatrix::Rule rule, ScaleScope scope, std::vector<float> scales) {
-  MatrixPlan plan = with_encoding(m, trit_encoding(scope), true);
-  plan.ternary = std::make_unique<TernaryMatrix>(m, rule, scope, std::move(scales));
-  return plan;
-}
-
-uint8_t int_bits(WeightChoice choice) {
-  if (choice == WeightChoice::int4) return 4;
-  return choice == WeightChoice::int6 ? 6 : choice == WeightChoice::int8 ? 8 : 0;
-}
-
-MatrixPlan as_int(const SourceMatrix& m, uint8_t bits, const ConvertOptions& options) {
-  if (bits == 8 && m.form.kind == SourceForm::Kind::int8) {  // as it is: any other grouping would lose something
-    return with_encoding(m, int_encoding(bits, m.form.scope, m.form.group, FloatType::f32), true);
-  }
-  const uint64_t group = options.int_group.value_or(bits == 4 ? 32 : 64);
-  const auto columns = static_cast<uint32_t>(std::min(group, m.cols));
-  return with_encoding(m, int_encoding(bits, ScaleScope::group, columns, FloatType::f16), false);
-}
-
-MatrixPlan as_planes(const SourceMatrix& m, const ConvertOptions& options) {
-  const auto columns = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
-  MatrixPlan plan = with_encoding(m, planes_encoding(options.ptqtp.planes, columns), false);
-  plan.ptqtp = options.ptqtp;
-  return plan;
-}
-
-// Ternary already, or rounded to it on request, or kept dense.
-Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit) {
-  using Rule = TernaryMatrix::Rule;
-  TERN_ASSIGN(TernaryScan scan, scan_ternary(m, force_trit));
-  if (scan.ternary && !scan.all_zero) return as_ternary(m, Rule::sign, scan.scope, std::move(scan.scales));
-  if (force_trit) return as_ternary(m, Rule::absmean, ScaleScope::tensor, {scan.gamma});
-  return with_encoding(m, dense_encoding(m.form.value_type), false);
-}
-
-Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const ConvertOptions& options) {
-  using Kind = SourceForm::Kind;
-  const bool automatic = choice == WeightChoice::automatic;
-  if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
-  if (const uint8_t bits = int_bits(choice)) return as_int(m, bits, options);
-  if (automatic && m.form.kind == Kind::int8) return as_int(m, 8, options);
-  if (choice == WeightChoice::ptqtp) return as_planes(m, options);
-  if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope), true);
-  return plan_by_values(m, choice == WeightChoice::trit);
-}
-
-// Embedding and head: int8 beside low-bit linears, else as the checkpoint has them.
-Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit,
-                              const ConvertOptions& options) {
-  if (choice != WeightChoice::automatic) return plan_linear(m, choice, options);
-  if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int(m, 8, options);
-  return with_encoding(m, dense_encoding(m.form.value_type), false);
-}
 
 bool is_table(const std::string& name) { return name == "embed.tokens" || name == "head"; }
 
@@ -137,6 +27,7 @@ class Planner {
     describe_tensors();
     for (uint32_t i = 0; i < source_.config.layers; ++i) describe_block(fmt::format("blocks.{}.", i));
     add_input("head.in", {"head"});
+    TERN_TRY(check_packing());
     return std::move(plan_);
   }
 
@@ -158,6 +49,24 @@ class Planner {
     return {};
   }
 
+  // Activations rounded per token lie side by side, so the groups of the weights must fill their blocks.
+  Status check_packing() const {
+    const ModelDescription& d = plan_.description;
+    for (const LinearRecord& linear : d.linears) {
+      const uint32_t tensor = linear.terms[0].tensor;
+      const std::vector<InputOp>& ops = d.inputs[linear.input].ops;
+      if (tensor == kNoTensor || ops.empty() || ops.back().scope != ScaleScope::row) continue;
+      const Encoding& e = d.tensors[tensor].encoding;
+      if (e.kind != EncodingKind::trit || e.bits != kTrit5Bits || e.group % kTrit5BlockCols == 0) continue;
+      if (e.group == d.tensors[tensor].cols) continue;  // one group
+      return invalid_argument(
+          fmt::format("layer '{}': trits at 1.6 bits in groups of {} columns, with activations rounded per token; "
+                      "choose groups of a multiple of {} columns, or 2 bits",
+                      linear.name, e.group, kTrit5BlockCols));
+    }
+    return {};
+  }
+
   WeightChoice table_choice(const std::string& name) const {
     const WeightChoice own = name == "head" ? options_.head : options_.embed;
     return source_.tied_head && own == WeightChoice::automatic ? options_.head : own;
@@ -175,7 +84,7 @@ class Planner {
       const SourceMatrix& m = *source_.matrices[i];
       if (is_table(m.name)) continue;
       if (m.rows == 1) {
-        plan_.matrices[i] = with_encoding(m, plain_f32(), false);
+        plan_.matrices[i] = plan_plain(m);
         continue;
       }
       TERN_TRY(report(m));
@@ -188,7 +97,17 @@ class Planner {
       TERN_TRY(report(m));
       TERN_ASSIGN(plan_.matrices[i], plan_table(m, table_choice(m.name), linears_low_bit, options_));
     }
-    return {};
+    return check_recovered();
+  }
+
+  Status check_recovered() const {
+    if (options_.weights != WeightChoice::ptqtp_recover) return {};
+    const bool any = std::any_of(plan_.matrices.begin(), plan_.matrices.end(),
+                                 [](const MatrixPlan& m) { return m.encoding.planes == 2; });
+    if (any) return {};
+    return invalid_argument(fmt::format(
+        "no linear layer holds sums of two trit planes with scales per {} columns: this is no dense release of PTQTP",
+        options_.ptqtp_group));
   }
 
   void describe_model() {

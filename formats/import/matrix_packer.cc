@@ -10,7 +10,6 @@
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "formats/quantize/round_to_nearest.h"
 
@@ -86,7 +85,9 @@ void MatrixPacker::fit_planes(uint64_t count) {
     PtqtpFitter& fitter = fitters[static_cast<size_t>(omp_get_thread_num())];
     for (uint64_t g = 0; g < layout_.groups; ++g) {
       const uint64_t at = row * cols + g * width, size = std::min(width, cols - g * width);
-      fitter.fit(std::span(values_).subspan(at, size), {}, q_.data() + at, count * cols,
+      const auto importance =
+          plan_->importance.empty() ? std::span<const float>() : std::span(plan_->importance).subspan(g * width, size);
+      fitter.fit(std::span(values_).subspan(at, size), importance, q_.data() + at, count * cols,
                  std::span(scale_values_).subspan((row * layout_.groups + g) * planes, planes));
     }
   }
@@ -100,9 +101,8 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
     return;
   }
   if (plan_->encoding.kind == EncodingKind::trit) {
-    const uint64_t planes = plan_->encoding.planes, plane_stride = q_.size() / planes;
-    pack_trit2_tile(layout_, static_cast<unsigned>(planes), rows, cols, q_.data() + first * cols, cols, plane_stride,
-                    out);
+    const uint64_t plane_stride = q_.size() / plan_->encoding.planes;
+    pack_trit_tile(plan_->encoding, layout_, rows, cols, q_.data() + first * cols, cols, plane_stride, out);
   } else {
     pack_int_tile(plan_->encoding.bits, layout_, rows, cols, q_.data() + first * cols, cols, out);
   }

@@ -6,6 +6,7 @@
 
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
+#include "formats/encoding/trit5.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/hash.h"
 #include "formats/tern/limits.h"
@@ -108,6 +109,10 @@ class PayloadVerifier {
   static Status check_trits(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
     for (uint64_t i = 0; i < codes.size(); ++i) {
       const auto byte = std::to_integer<unsigned>(codes[i]);
+      if (t.encoding.bits == kTrit5Bits) {
+        if (trit5_valid(static_cast<uint8_t>(byte))) continue;
+        return corrupt(fmt::format("byte {} is {}, which stands for no five trits", i, byte));
+      }
       if (byte & (byte >> 1) & 0x55) return corrupt(fmt::format("byte {} holds the code 3, expected 0 to 2", i));
     }
     return check_padding(t, layout, codes, t.encoding.planes);
@@ -124,7 +129,7 @@ class PayloadVerifier {
         for (unsigned plane = 0; plane < planes; ++plane) {
           const std::byte* blocks = tile + (group * planes + plane) * layout.group_blocks * kBlockBytes;
           for (uint64_t col = used; col < layout.padded_group_cols(); ++col) {
-            if (!is_zero(t.encoding, blocks, row % kTileRows, col)) {
+            if (!is_zero(t.encoding, layout, blocks, row % kTileRows, col)) {
               return corrupt(
                   fmt::format("padding at row {}, group {}, plane {}, column {} is not zero", row, group, plane, col));
             }
@@ -136,13 +141,14 @@ class PayloadVerifier {
   }
 
   // Of the blocks of one group and plane.
-  static bool is_zero(const Encoding& e, const std::byte* blocks, uint64_t row, uint64_t col) {
+  static bool is_zero(const Encoding& e, const Layout& layout, const std::byte* blocks, uint64_t row, uint64_t col) {
     if (e.kind == EncodingKind::int_) {
       return int_code(e.bits, blocks, static_cast<unsigned>(row), col) == static_cast<unsigned>(int_zero(e.bits));
     }
-    const std::byte* in_block = blocks + col / kTrit2BlockCols * kBlockBytes;
-    const auto byte = std::to_integer<unsigned>(in_block[row * 4 + col % 4]);
-    return (byte >> 2 * (col % kTrit2BlockCols / 4) & 3) == 1;
+    const std::byte* in_block = blocks + col / layout.unit_cols * kBlockBytes;
+    const auto byte = std::to_integer<uint8_t>(in_block[row * 4 + col % 4]);
+    const auto place = static_cast<unsigned>(col % layout.unit_cols / 4);
+    return (e.bits == kTrit5Bits ? trit5_digit(byte, place) : byte >> 2 * place & 3) == 1;
   }
 
   static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {

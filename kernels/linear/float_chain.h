@@ -2,7 +2,7 @@
 // rows, tiles and tokens, never by splitting a chain.
 #pragma once
 
-#include "kernels/linear/blocking.h"
+#include "kernels/linear/trit/trit_packing.h"
 
 namespace tern {
 namespace {
@@ -68,18 +68,18 @@ struct ScaledChain {
   }
 };
 
-template <class V>
+template <class Packing, class V>
 struct TritWeights {
-  static constexpr int kBlocks = 1, kColumns = 16;
+  static constexpr int kBlocks = 1, kColumns = 4 * Packing::kPlaces;
   template <int column>
   TERN_INLINE static typename V::Floats at(const typename V::Codes (&blocks)[kBlocks]) {
-    return V::template trit_weights<column>(blocks[0]);
+    return Packing::template weights<column>(blocks[0]);
   }
 };
 
-template <class V>
+template <class V, class Packing = TwoBits<V>>
 void trit_chain(const LinearCall& call, TileRange range) {
-  walk<ScaledChain<V, TritWeights<V>>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
+  walk<ScaledChain<V, TritWeights<Packing, V>>, V::kCodeTiles, V::kFloatBatchTiles, V::kFloatTokens>(call, range);
 }
 
 }  // namespace

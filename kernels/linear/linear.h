@@ -35,12 +35,12 @@ struct WeightView {
 // scales and their sums. `groups` is the activation's own: either 1 (per token) or the weight's.
 struct InputView {
   uint64_t tokens = 0;
-  const float* x = nullptr;        // [tokens][x_stride], cols real values, then zeros to padded_cols
+  const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols
   uint64_t x_stride = 0;
-  const int8_t* codes = nullptr;   // [tokens][code_stride], 64-byte aligned rows, in -127..127
+  const int8_t* codes = nullptr;  // [tokens][code_stride], 64-byte aligned rows, in -127..127
   uint64_t code_stride = 0;
-  const float* scales = nullptr;   // [tokens][groups]
-  const int32_t* sums = nullptr;   // [tokens][groups], sum of the codes of a group
+  const float* scales = nullptr;  // [tokens][groups]
+  const int32_t* sums = nullptr;  // [tokens][groups], sum of the codes of a group
   uint64_t groups = 1;
 };
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/linear/int/int_dot.h"
-#include "kernels/linear/trit/trit_dot.h"
+#include "kernels/linear/trit/trit_telescoped.h"
 
 namespace tern {
 namespace {
@@ -36,7 +36,23 @@ struct TritRows {
   template <int step>
   TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
     const typename V::Codes block = V::load_codes(at);
-    return V::join_columns(V::template signed_trits<2 * step>(block), V::template signed_trits<2 * step + 1>(block));
+    return V::join_columns(V::as_signed(V::template trit_codes<2 * step>(block)),
+                           V::as_signed(V::template trit_codes<2 * step + 1>(block)));
+  }
+};
+
+// Five places of two blocks are ten runs of four columns.
+template <class V>
+struct Trit5Rows {
+  using Single = TelescopedDot<V>;
+  static constexpr uint64_t kBlocks = 2, kSteps = 5;
+  template <int step>
+  TERN_INLINE static typename V::RowPairs load(const std::byte* at) {
+    return V::join_columns(four<2 * step>(at), four<2 * step + 1>(at));
+  }
+  template <int i>
+  TERN_INLINE static typename V::Int8Codes four(const std::byte* at) {
+    return V::as_signed(FiveInByte<V>::template digits<i % 5>(V::load_codes(at + i / 5 * kBlockBytes)));
   }
 };
 
@@ -100,6 +116,11 @@ struct PairDot {
 template <class V>
 void trit_pairs(const LinearCall& call, TileRange range) {
   walk<IntegerDot<V, PairDot<V, TritRows<V>>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
+}
+
+template <class V>
+void trit5_pairs(const LinearCall& call, TileRange range) {
+  walk<IntegerDot<V, PairDot<V, Trit5Rows<V>>>, V::kTrit5Tiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
 }
 
 template <class V, int bits>

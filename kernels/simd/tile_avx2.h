@@ -133,6 +133,36 @@ struct Avx2 {
                   joined(_mm256_unpackhi_epi16(s.low_even, s.low_odd), _mm256_unpackhi_epi16(s.high_even, s.high_odd)));
   }
 
+  // --- five trits in a byte (trit_packing.h): 9 x is 256 (3 d_0 + d_1) + x_2, one product of 16 bits for even and one
+  // for odd bytes; a shuffle parts the two digits. The next two come from the low bytes x_2, the last from 3 x_4. ---
+  static constexpr int32_t kDigitZero = 1, kTopDigitZero = 2;
+  static constexpr uint64_t kDigitBlocks = 12;  // a block adds at most 5 * 2 * 2 * 127 = 2540 to an int16
+  struct HalfDigits {
+    __m256i even, odd, pair;
+  };
+  struct FiveDigits {
+    HalfDigits lo, hi;
+  };
+  static FiveDigits begin_digits(Codes c) { return {{c.lo, c.lo, c.lo}, {c.hi, c.hi, c.hi}}; }
+  template <int place>
+  static Codes next_digit(FiveDigits& x) {
+    return {next_digit<place>(x.lo), next_digit<place>(x.hi)};
+  }
+  template <int column>
+  static Floats digit_weights(Codes c) {
+    return trit_weights<column>(c);
+  }
+  static Bytes triple(Bytes x) { return _mm256_add_epi8(_mm256_add_epi8(x, x), x); }
+  static Codes triple(Codes x) { return {triple(x.lo), triple(x.hi)}; }
+  // Of an unsigned byte: 1 + floor(3x / 256) in the two top bits. The inner average is 127 + floor(x / 2), the outer
+  // one floor((x + floor(x / 2)) / 2) + 64.
+  static Bytes top_digit(Bytes x) { return _mm256_avg_epu8(x, _mm256_avg_epu8(x, _mm256_set1_epi8(-3))); }
+  static Bytes digit_pair(Bytes high, Bytes low) {
+    const __m256i mask = _mm256_set1_epi8(-64);
+    return high_nibbles(
+        _mm256_or_si256(_mm256_and_si256(high, mask), _mm256_andnot_si256(mask, _mm256_srli_epi16(low, 2))));
+  }
+
   // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
   static constexpr int32_t kInt8Zero = 128;  // dot_int8 sums code * activation; subtract zero * sum(activation)
   struct Int8Codes {                         // bytes 0, 2 and bytes 1, 3 of each row as int16
@@ -188,8 +218,15 @@ struct Avx2 {
     return {int_weight<column, zero>(c.lo), int_weight<column, zero>(c.hi)};
   }
 
-  // kTritTiles was chosen by timing; the others fit the sixteen registers and await a quiet machine.
-  static constexpr int kTritTiles = 2, kTritBatchTiles = 1, kTritTokens = 4;
+  // (3 * here - next) / 256, modulo 2^32 before the division.
+  static Ints telescope(Ints here, Ints next) {
+    const Ints triple = add(add(here, here), here);
+    return {_mm256_srai_epi32(_mm256_sub_epi32(triple.lo, next.lo), 8),
+            _mm256_srai_epi32(_mm256_sub_epi32(triple.hi, next.hi), 8)};
+  }
+
+  // kTritTiles and kTrit5Tiles were chosen by timing; the others fit the sixteen registers and await a quiet machine.
+  static constexpr int kTritTiles = 2, kTrit5Tiles = 1, kTritBatchTiles = 1, kTritTokens = 4;
   static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 4;
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4;
   static constexpr int kCodeTiles = 2;  // tiles of codes x f32: their blocks take registers too
@@ -204,6 +241,18 @@ struct Avx2 {
  private:
   static __m128i load16(const std::byte* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static __m256 bf16_to_f32(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
+  template <int place>
+  static __m256i next_digit(HalfDigits& x) {
+    const __m256i first = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i second = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+    if constexpr (place % 2 == 1) return _mm256_shuffle_epi8(second, x.pair);
+    constexpr short kFactor = place == 4 ? 3 : 9;
+    x.even = _mm256_maddubs_epi16(x.even, _mm256_set1_epi16(kFactor));
+    x.odd = _mm256_maddubs_epi16(x.odd, _mm256_set1_epi16(place == 0 ? kFactor * 256 : kFactor));
+    x.pair = _mm256_blendv_epi8(_mm256_srli_epi16(x.even, 8), x.odd, _mm256_set1_epi16(-256));
+    if constexpr (place == 4) return x.pair;
+    return _mm256_shuffle_epi8(first, x.pair);
+  }
   // Four rows of four bytes become four dwords, one per byte column, in each lane.
   static __m256i group_bytes(__m256i v) {
     const __m256i order =

@@ -107,6 +107,39 @@ struct Avx512 {
     sums[3] = add(sums[3], joined(_mm512_unpackhi_epi16(low23, zero), _mm512_unpackhi_epi16(high23, zero)));
   }
 
+  // --- five trits in a byte, as in tile_avx2.h ---
+  static constexpr int32_t kDigitZero = 1, kTopDigitZero = 2;
+  static constexpr uint64_t kDigitBlocks = 12;
+  struct FiveDigits {
+    __m512i even, odd, pair;
+  };
+  static FiveDigits begin_digits(Codes c) { return {c, c, c}; }
+  template <int place>
+  static Codes next_digit(FiveDigits& x) {
+    const __m512i first = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m512i second = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+    if constexpr (place % 2 == 1) return _mm512_shuffle_epi8(second, x.pair);
+    constexpr short kFactor = place == 4 ? 3 : 9;
+    x.even = _mm512_maddubs_epi16(x.even, _mm512_set1_epi16(kFactor));
+    x.odd = _mm512_maddubs_epi16(x.odd, _mm512_set1_epi16(place == 0 ? kFactor * 256 : kFactor));
+    x.pair = _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaau, _mm512_srli_epi16(x.even, 8), x.odd);
+    if constexpr (place == 4) return x.pair;
+    return _mm512_shuffle_epi8(first, x.pair);
+  }
+  static Codes triple(Codes x) { return _mm512_add_epi8(_mm512_add_epi8(x, x), x); }
+  template <int column>
+  static Floats digit_weights(Codes c) {
+    return trit_weights<column>(c);
+  }
+  static Bytes top_digit(Bytes x) { return _mm512_avg_epu8(x, _mm512_avg_epu8(x, _mm512_set1_epi8(-3))); }
+  static Bytes digit_pair(Bytes high, Bytes low) {
+    constexpr int kSelect = 0xca;  // of high where the mask is set, else of low
+    return high_nibbles(_mm512_ternarylogic_epi32(_mm512_set1_epi8(-64), high, _mm512_srli_epi16(low, 2), kSelect));
+  }
+  static Ints telescope(Ints here, Ints next) {
+    return _mm512_srai_epi32(_mm512_sub_epi32(add(add(here, here), here), next), 8);
+  }
+
   // --- eight bits: byte j of a row is column j of the block, code 128 is zero ---
   static constexpr int32_t kInt8Zero = 128;
   struct Int8Codes {  // bytes 0, 2 and bytes 1, 3 of each row as int16
@@ -155,7 +188,7 @@ struct Avx512 {
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(signed_codes, 24 - 8 * column), 24));
   }
 
-  static constexpr int kTritTiles = 4, kTritBatchTiles = 2, kTritTokens = 4;
+  static constexpr int kTritTiles = 4, kTrit5Tiles = 4, kTritBatchTiles = 2, kTritTokens = 4;
   static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 2, kInt8Tokens = 4;
   static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4, kCodeTiles = 8;
 

@@ -14,7 +14,9 @@ struct AvxVnniDot {
   }
 };
 
-struct AvxVnni : DpBusd<Avx2, AvxVnniDot> {};
+struct AvxVnni : DpBusd<Avx2, AvxVnniDot> {
+  static constexpr int kTrit5Tiles = 2;
+};
 
 }  // namespace
 }  // namespace tern

@@ -9,16 +9,21 @@ namespace {
 
 struct NeonDot : Neon {
   using TritSums = Ints;
-  using TritInput = int8x16_t;                       // all 16 columns of a block: lane q is what quarter q needs
-  static constexpr uint64_t kTritBlocks = 1u << 20;  // int32: 3 * 127 * kMaxCols < 2^31
+  using TritInput = int8x16_t;  // all 16 columns of a block: lane q is what quarter q needs
+  static constexpr uint64_t kTritBlocks = 1u << 20, kDigitBlocks = kTritBlocks;  // int32: 3 * 127 * kMaxCols < 2^31
   static TritSums zero_trits() { return zero_ints(); }
   template <int q>
   static TritInput load_trit_input(const int8_t* a) {
-    return vld1q_s8(a);
+    if constexpr (q == 4) return load_int8_input(a + 16);  // the fifth place of a byte
+    if constexpr (q != 4) return vld1q_s8(a);
   }
   template <int q>
   static TritSums dot_trits(const TritSums& s, const Codes& c, TritInput a) {
-    return each<TritSums>([&](int i) { return vdotq_laneq_s32(s.v[i], vreinterpretq_s8_u8(c.v[i]), a, q); });
+    return each<TritSums>([&](int i) {
+      const int8x16_t codes = vreinterpretq_s8_u8(c.v[i]);
+      if constexpr (q == 4) return vdotq_s32(s.v[i], codes, a);
+      if constexpr (q != 4) return vdotq_laneq_s32(s.v[i], codes, a, q);
+    });
   }
   static Ints widen_trits(const TritSums& s) { return s; }
 
@@ -35,7 +40,19 @@ struct NeonDot : Neon {
     return each<Int8Sums>([&](int i) { return vdotq_lane_s32(vdotq_lane_s32(s.v[i], c.v[i], a, 0), d.v[i], a, 1); });
   }
 
-  static constexpr int kTritTiles = 4, kTritBatchTiles = 1, kTritTokens = 4;
+  // Five trits in a byte without digits (trit_telescoped.h).
+  using Neon::triple;
+  static Int8Codes triple(const Int8Codes& x) {
+    return each<Int8Codes>([&](int i) { return vaddq_s8(vaddq_s8(x.v[i], x.v[i]), x.v[i]); });
+  }
+  static Ints telescope(const Ints& here, const Ints& next) {
+    return each<Ints>([&](int i) {
+      const int32x4_t twice = vaddq_s32(here.v[i], here.v[i]);
+      return vshrq_n_s32(vsubq_s32(vaddq_s32(twice, here.v[i]), next.v[i]), 8);
+    });
+  }
+
+  static constexpr int kTritTiles = 4, kTrit5Tiles = 2, kTritBatchTiles = 1, kTritTokens = 4;
   static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 1, kInt8Tokens = 4;
 };
 

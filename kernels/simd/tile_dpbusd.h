@@ -16,7 +16,7 @@ struct DpBusd : Base {
   // int32 sums: 3 * 127 * kMaxCols < 2^31 for trits, 63 * 127 * kMaxCols for four and six bits, 255 * 127 *
   // kMaxCols / 2 for eight.
   using TritSums = Ints;
-  static constexpr uint64_t kTritBlocks = 1u << 20;
+  static constexpr uint64_t kTritBlocks = 1u << 20, kDigitBlocks = kTritBlocks;
   static TritSums zero_trits() { return Base::zero_ints(); }
   template <int q>
   static Input load_trit_input(const int8_t* a) {

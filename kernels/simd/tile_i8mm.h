@@ -42,10 +42,6 @@ struct NeonI8mm : NeonDot {
   static Ints second_token(const PairSums& s) {
     return each<Ints>([&](int i) { return vuzp2q_s32(s.v[2 * i], s.v[2 * i + 1]); });
   }
-  template <int q>
-  static Int8Codes signed_trits(const Codes& c) {
-    return as_signed(trit_codes<q>(c));
-  }
 };
 
 }  // namespace

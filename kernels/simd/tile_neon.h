@@ -154,6 +154,46 @@ struct Neon {
                   }));
   }
 
+  // --- five trits in a byte (trit_packing.h): 9 x is 256 (3 d_0 + d_1) + x_2; a look-up parts the two digits, the next
+  // two come from x_2, the last from x_4 by comparing. Digits are signed, so zero needs no offset ---
+  static constexpr int32_t kDigitZero = 0, kTopDigitZero = 1;
+  static constexpr uint64_t kDigitBlocks = 51;  // a block adds at most 5 * 127 to an int16
+  struct FiveDigits {
+    Codes x, pair;
+  };
+  static FiveDigits begin_digits(const Codes& c) { return {c, c}; }
+  template <int place>
+  static Codes next_digit(FiveDigits& d) {
+    if constexpr (place == 4) {
+      return each<Codes>(
+          [&](int i) { return vsubq_u8(vcltq_u8(d.x.v[i], vdupq_n_u8(86)), vcgtq_u8(d.x.v[i], vdupq_n_u8(170))); });
+    }
+    if constexpr (place % 2 == 0 && place < 4) {
+      for (int i = 0; i < 4; ++i) {
+        const uint8x16_t low = vreinterpretq_u8_u16(vmull_u8(vget_low_u8(d.x.v[i]), vdup_n_u8(9)));
+        const uint8x16_t high = vreinterpretq_u8_u16(vmull_high_u8(d.x.v[i], vdupq_n_u8(9)));
+        d.pair.v[i] = vuzp2q_u8(low, high);
+        d.x.v[i] = vuzp1q_u8(low, high);
+      }
+    }
+    alignas(16) static constexpr int8_t kTrits[2][16] = {{-1, -1, -1, 0, 0, 0, 1, 1, 1},
+                                                         {-1, 0, 1, -1, 0, 1, -1, 0, 1}};
+    const uint8x16_t trits = vreinterpretq_u8_s8(vld1q_s8(kTrits[place % 2]));
+    return each<Codes>([&](int i) { return vqtbl1q_u8(trits, d.pair.v[i]); });
+  }
+  static Bytes triple(Bytes x) { return vaddq_u8(vaddq_u8(x, x), x); }
+  template <int column>
+  static Floats digit_weights(const Codes& c) {
+    return each<Floats>([&](int i) {
+      const int32x4_t v = vreinterpretq_s32_u8(c.v[i]);
+      if constexpr (column == 3) return vcvtq_f32_s32(vshrq_n_s32(v, 24));
+      if constexpr (column != 3) return vcvtq_f32_s32(vshrq_n_s32(vshlq_n_s32(v, 24 - 8 * column), 24));
+    });
+  }
+  // Of an unsigned byte: floor(3x / 256) in the two top bits.
+  static Bytes top_digit(Bytes x) { return vhaddq_u8(x, vshrq_n_u8(x, 1)); }
+  static Bytes digit_pair(Bytes high, Bytes low) { return vshrq_n_u8(vsriq_n_u8(high, low, 2), 4); }
+
   // --- eight bits: byte j of a row is column j of the block; codes become signed, so zero needs no offset ---
   static constexpr int32_t kInt8Zero = 0;
   struct Int8Codes {
@@ -230,7 +270,7 @@ struct Neon {
     });
   }
 
-  static constexpr int kTritTiles = 2, kTritBatchTiles = 1, kTritTokens = 2;
+  static constexpr int kTritTiles = 2, kTrit5Tiles = 1, kTritBatchTiles = 1, kTritTokens = 2;
   static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 2;
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4, kCodeTiles = 2;
 

@@ -107,6 +107,7 @@ class Forward {
   // y = W in + bias, for the row tiles of this member and all tokens. Returns the rows.
   Range linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride,
                uint64_t count) {
+    if (p_.observer) p_.observer->see(plan, in.x, input.x_stride, count, me_.share(input.cols));
     InputView view;
     view.tokens = count;
     if (plan.kernel->input == LinearInput::int8) {

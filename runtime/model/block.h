@@ -28,11 +28,22 @@ struct LinearInputBuffer {
   int32_t* sums = nullptr;
 };
 
+// Sees what the linear layers read, before rounding (calibration). Called by every member of the team, each with a
+// column range of its own, for all tokens of a piece at once.
+class InputObserver {
+ public:
+  virtual ~InputObserver() = default;
+  // x: [tokens][stride], columns [begin, end) of it are this member's.
+  virtual void see(const LinearPlan& linear, const float* x, uint64_t stride, uint64_t tokens,
+                   ThreadTeam::Member::Range columns) = 0;
+};
+
 struct MicroBatch {
   std::span<const BatchToken> tokens;
   std::span<const uint32_t> wanted;  // indices into tokens, ascending
   float* logits = nullptr;           // [wanted][vocab_size]
   CacheLayout cache;
+  InputObserver* observer = nullptr;
 
   // Workspace, per token.
   float *x = nullptr, *added = nullptr;            // hidden_size: residual stream, what a layer adds

@@ -197,6 +197,7 @@ void Session::State::run_piece(std::span<const StepToken> tokens, float* out) {
   piece.wanted = piece_wanted;
   piece.logits = out;
   piece.cache = pool.layout();
+  piece.observer = options.observer;
   workspace.bind(tokens.size(), piece);
   team.run([&](const ThreadTeam::Member& member) { forward(model->parts(), piece, member); },
            members_for(tokens.size()));

@@ -13,6 +13,8 @@
 
 namespace tern {
 
+class InputObserver;  // runtime/model/block.h
+
 struct SessionOptions {
   uint32_t context = 0;  // most positions a sequence may hold; 0: the model's
   unsigned threads = 0;  // 0: physical cores
@@ -21,6 +23,7 @@ struct SessionOptions {
   // Bytes of weights that each thread should find between two barriers: steps of less use fewer threads,
   // which is faster for small models. 0: always all threads. Never changes the bits of the logits.
   uint32_t work_per_thread = 64 * 1024;
+  InputObserver* observer = nullptr;  // sees the inputs of all linear layers; must outlive the session
 };
 
 using SequenceId = uint32_t;

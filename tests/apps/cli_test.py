@@ -186,6 +186,45 @@ class Convert(Case):
         self.assertEqual(errors, f"tern: error: interrupted, {output} was not written\n")
         self.assertEqual(os.listdir(self.folder), ["big"])
 
+    def test_calibration(self):
+        source, ids = self.folder / "dense", self.folder / "ids"
+        subprocess.run((options.emulator.split(";") if options.emulator else []) +
+                       [options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
+                        "--kv-heads", "4", "--vocab", "64", "--context", "32"], check=True, stdout=subprocess.DEVNULL)
+        ids.write_text(" ".join(str(i * 7 % 64) for i in range(100)))
+        ptqtp = ["convert", source, "--weights", "ptqtp", "-o"]
+        calibrated = [*ptqtp, self.folder / "c.tern", "--calibrate", ids, "--calibrate-tokens"]
+        self.ok(*ptqtp, self.folder / "p.tern")
+        self.assertIn("calibrated on 99 tokens", self.ok(*calibrated, "--force").stdout)
+        self.assertIn("calibrated on 8 tokens", self.ok(*calibrated, "--force", "--calibrate-limit", "9").stdout)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["c.tern", "dense", "ids", "p.tern"])
+        self.assertEqual((self.folder / "c.tern").stat().st_size, (self.folder / "p.tern").stat().st_size)
+        self.assertNotEqual((self.folder / "c.tern").read_bytes(), (self.folder / "p.tern").read_bytes())
+        os.remove(self.folder / "c.tern")
+        self.refused("convert", source, "-o", self.folder / "c.tern", "--calibrate", ids, says="--weights ptqtp")
+        self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", self.folder / "none", says="none")
+        self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", ids, says="tokenizer")
+        ids.write_text("1 64")
+        self.refused(*calibrated, says="token 64 is outside the vocabulary")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["dense", "ids", "p.tern"])
+
+
+class Pack(Case):
+    def test_five_trits_in_a_byte(self):
+        path = os.path.join(self.folder, "five.tern")
+        out = self.ok("convert", os.path.join(options.source, "demo"), "-o", path, "-q", "--pack", "1.6").stdout
+        self.assertRegex(out, r"blocks\.\*\.attn\.q \(6\) +256 x 256 +trit 1\.6-bit, .* exact\n")
+        self.assertRegex(out, r"1\.6\d\d bits per weight in the blocks")
+        self.assertLess(os.path.getsize(path), os.path.getsize(model))
+        self.ok("verify", path)
+        self.assertIn("trit 1.6-bit", self.ok("inspect", path).stdout)
+        words = ("--tokens", "-p", "1 403 407", "-n", "9", "--temp", "0", "--logits-hash")
+        five, two = (self.ok("run", "-m", m, *words) for m in (path, model))
+        self.assertEqual(five.stdout, two.stdout)
+        found = [re.search(r"logits hash: ([0-9a-f]{16})", r.stderr)[1] for r in (five, two)]
+        self.assertEqual(found[0], found[1])
+        self.assertIn("linear_trit5_a8_", five.stderr)
+
 
 class Inspect(Case):
     def test_words(self):
@@ -325,38 +364,6 @@ class Bench(Case):
         self.refused("bench", "-m", model, "-p", "many", code=2, says="many")
 
 
-class Eval(Case):
-    def test_perplexity(self):
-        ids = json.loads((options.source / "demo" / "reference.json").read_text())["teacher_forced"]["ids"][1:]
-        (self.folder / "ids").write_text(" ".join(map(str, ids)))
-        words = ["eval", "perplexity", "-m", model, "--tokens", "-f", self.folder / "ids", "-c", "16"]
-        facts = json.loads(self.ok(*words, "-o", "json").stdout)
-        self.assertEqual(facts["text_tokens"], len(ids))
-        self.assertEqual(facts["tokens_scored"], len(ids))  # BOS begins every window
-        self.assertLess(1, facts["perplexity"])
-        self.assertLess(facts["perplexity"], 50)  # a story that the model knows how to tell; chance is 2048
-        table = self.ok(*words).stdout
-        self.assertIn(f"{facts['perplexity']:.4f} ±", table)
-        self.assertIn("protocol: windows of 16 positions", table)
-        row = next(csv.DictReader(io.StringIO(self.ok(*words, "-o", "csv").stdout)))
-        self.assertEqual(float(row["perplexity"]), facts["perplexity"])
-        self.assertEqual(json.loads(self.ok(*words, "--limit", "5", "-o", "json").stdout)["text_tokens"], 5)
-
-    def test_text(self):
-        words = ["eval", "perplexity", "-m", model, "-f", options.source / "demo" / "validation.txt", "--limit", "300"]
-        if not options.text:
-            self.refused(*words, says="TERN_TEXT=OFF")
-            self.skipTest("built without tokenizers")
-        self.assertIn("validation.txt", self.ok(*words).stdout)
-
-    def test_wrong(self):
-        self.refused("eval", code=2, says="tern eval --help")
-        self.refused("eval", "perplexity", "-m", model, code=2, says="--file is required")
-        self.refused("eval", "perplexity", "-m", model, "-f", self.folder / "none", says="none")
-        (self.folder / "empty").write_text("")
-        self.refused("eval", "perplexity", "-m", model, "--tokens", "-f", self.folder / "empty")
-
-
 class Cpu(Case):
     def test_cpu(self):
         out = self.ok("cpu").stdout
@@ -366,7 +373,9 @@ class Cpu(Case):
         self.refused("cpu", "--isa", "mmx", says="'mmx'")
 
 
-if __name__ == "__main__":
+def run_tests():
+    """The tests of the program's own file, over the demo converted once."""
+    global options, folder, model
     parser = argparse.ArgumentParser()
     parser.add_argument("--tern", required=True)
     parser.add_argument("--make-checkpoint", required=True)
@@ -379,3 +388,7 @@ if __name__ == "__main__":
         model = os.path.join(folder, "demo.tern")
         build(model)
         unittest.main(argv=[sys.argv[0], *rest])
+
+
+if __name__ == "__main__":
+    run_tests()

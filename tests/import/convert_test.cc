@@ -273,6 +273,38 @@ TEST_CASE("convert: trit planes on request, by PTQTP", "[convert]") {
   CHECK_THAT(Converted(small(Weights::dense), options).error, Contains("tied scales need 2 trit planes"));
 }
 
+TEST_CASE("convert: five trits in a byte on request, the same values", "[convert]") {
+  for (const WeightChoice choice : {WeightChoice::automatic, WeightChoice::trit, WeightChoice::ptqtp}) {
+    ConvertOptions options = with_weights(choice);
+    options.ptqtp_group = 30;
+    const Weights weights = choice == WeightChoice::automatic ? Weights::packed : Weights::dense;
+    const Converted two(small(weights), options);
+    options.pack = TritPacking::five_in_a_byte;
+    const Converted five(small(weights), options);
+    five.check_report();
+    for (const TensorRecord& t : two.file->description().tensors) {
+      INFO(t.name);
+      Encoding expected = t.encoding;
+      if (expected.kind == EncodingKind::trit) expected.bits = 1;
+      CHECK(five.record(t.name).encoding == expected);
+      if (expected.kind == EncodingKind::trit) CHECK(five.stored(t.name) == two.stored(t.name));
+    }
+    options.pack = TritPacking::automatic;
+    CHECK(Converted(small(weights), options).record("blocks.0.ffn.up").encoding.bits == 2);
+  }
+}
+
+TEST_CASE("convert: groups that fill no block at 1.6 bits cannot be rounded per token", "[convert]") {
+  ConvertOptions options = with_weights(WeightChoice::ptqtp);
+  options.pack = TritPacking::five_in_a_byte;
+  options.ptqtp_group = 32;
+  CHECK_THAT(Converted(small(Weights::packed), options).error, Contains("groups of a multiple of 20 columns"));
+  options.ptqtp_group = 40;
+  CHECK(Converted(small(Weights::packed), options).record("blocks.0.ffn.up").encoding.group == 40);
+  options.ptqtp_group = 72;  // a whole row of most: one group
+  CHECK_THAT(Converted(small(Weights::packed), options).error, Contains("'blocks.0.ffn.down'"));
+}
+
 TEST_CASE("convert: --act f32 stores no rounding", "[convert]") {
   ConvertOptions options;
   options.f32_activations = true;

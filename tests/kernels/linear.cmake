@@ -1,12 +1,11 @@
-set(sources linear_test.cc linear_dispatch_test.cc linear_case.cc)
+set(sources linear_test.cc linear_dispatch_test.cc trit5_test.cc linear_case.cc)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND sources avxvnni_test.cc avxvnni_by_definition.cc)
   set_source_files_properties(avxvnni_by_definition.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2")
 endif()
 tern_test(linear_kernels
   SOURCES ${sources}
-  LINK tern_kernels tern_encoding tern_base
-  SHORT "~every kernel gives the bits of the scalar reference")
+  LINK tern_kernels tern_encoding tern_base)
 
 # The multiplication-free kernels are so in machine code.
 find_package(Python3 COMPONENTS Interpreter)

@@ -7,7 +7,6 @@
 
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "tests/kernels/linear_case.h"
 
@@ -43,7 +42,7 @@ std::vector<float> unpacked_row(const LinearCase& c, uint64_t row, unsigned plan
     return values;
   }
   if (c.encoding.kind == EncodingKind::trit) {
-    unpack_trit2_row(c.layout, c.encoding.planes, c.cols, tile, row % kTileRows, plane, codes.data());
+    unpack_trit_row(c.encoding, c.layout, c.cols, tile, row % kTileRows, plane, codes.data());
   } else {
     unpack_int_row(c.encoding.bits, c.layout, c.cols, tile, row % kTileRows, codes.data());
   }
@@ -152,7 +151,7 @@ std::string check_all_kernels(uint64_t cases) {
 TEST_CASE("the scalar reference agrees with unpacked weights") {
   for (const LinearKernelEntry& kernel : linear_kernels()) {
     if (kernel.family != KernelFamily::reference) continue;
-    for (uint64_t seed = first_seed(); seed < first_seed() + 50; ++seed) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + (TERN_SLOW_RUN ? 10 : 50); ++seed) {
       CAPTURE(kernel.name, seed);
       Random random(seed);
       const LinearCase c = random_case(random, kernel);
@@ -161,7 +160,7 @@ TEST_CASE("the scalar reference agrees with unpacked weights") {
   }
 }
 
-TEST_CASE("every kernel gives the bits of the scalar reference") { check_all_kernels(300); }
+TEST_CASE("every kernel gives the bits of the scalar reference") { check_all_kernels(TERN_SLOW_RUN ? 24 : 300); }
 
 // For an emulated CPU: run with "[short]".
 TEST_CASE("every kernel gives the bits of the scalar reference, a few cases", "[short]") {
@@ -177,8 +176,8 @@ TEST_CASE("the largest sums are exact") {
     e.kind = kernel.encoding;
     e.bits = kernel.bits;
     e.scope = ScaleScope::row;
-    const uint64_t cols = e.bits == 8 ? kMaxCols / 2 : kMaxCols;
-    for (uint64_t seed = first_seed(); seed < first_seed() + 4; ++seed) {
+    const uint64_t cols = e.kind == EncodingKind::int_ && e.bits == 8 ? kMaxCols / 2 : kMaxCols;
+    for (uint64_t seed = first_seed(); seed < first_seed() + (TERN_SLOW_RUN ? 2 : 4); ++seed) {
       CAPTURE(kernel.name, seed);
       Random random(seed);
       LinearCase c =
@@ -196,8 +195,8 @@ TEST_CASE("long rows over many tiles") {
   const CpuFeatures features = detect_cpu().features;
   Encoding e;
   e.kind = EncodingKind::trit;
-  e.bits = 2;
   for (const LinearKernelEntry& kernel : linear_kernels()) {
+    e.bits = kernel.bits;
     if (kernel.encoding != e.kind || kernel.input != LinearInput::int8 || (kernel.needs & ~features) != 0) continue;
     for (const uint64_t group : {0, 1000, 16000}) {
       e.scope = group == 0 ? ScaleScope::row : ScaleScope::group;

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 FUNCTION = "trit_table_sums"
+PACKINGS = ("TwoBits", "FiveInByte")
 X86 = r"v?(p?mul|p?madd|pdp|dpp|fn?m(add|sub)|mul|imul)\w*|i?mul\w*"
 ARM = r"(s|u)?(m[al]l|mull?|mla?l|mls|dot|madd|msub|mnegl?)\w*|us?dot|sudot|f(mul|mla|mls|madd|msub|nmul)\w*|sq?r?d?mul\w*"
 
@@ -29,6 +30,10 @@ def main(objdump, program):
     if not functions or min(functions.values()) < 20:
         print(f"no function {FUNCTION} found in {program}: stripped?")
         return 1
+    for packing in PACKINGS:
+        if not any(packing in name for name in functions):
+            print(f"no function {FUNCTION} of {packing} found in {program}")
+            return 1
     return 1 if bad else 0
 
 

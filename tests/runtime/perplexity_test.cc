@@ -2,51 +2,34 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
 
-#include "base/random.h"
-#include "tests/runtime/tiny_model.h"
+#include "runtime/eval/statistics.h"
+#include "tests/runtime/eval_fixture.h"
 
 namespace tern {
 namespace {
 
-std::shared_ptr<const Model> tiny() {
-  static const test::TinyFile file(test::tiny_shapes()[1]);
-  LoadOptions load;
-  load.activations = ActivationRounding::f32;
-  return file.load(load);
-}
-
-std::unique_ptr<Session> session(const std::shared_ptr<const Model>& model) {
-  SessionOptions o;
-  o.key_type = o.value_type = FloatType::f32;
-  o.threads = 2;
-  o.work_per_thread = 0;
-  auto made = Session::create(model, o);
-  REQUIRE(made.ok());
-  return std::move(made).value();
-}
-
-std::vector<int32_t> random_text(const Model& model, size_t n) {
-  Random random(9);
-  std::vector<int32_t> text(n);
-  for (int32_t& t : text) t = static_cast<int32_t>(random.below(model.config().vocab_size));
-  return text;
-}
-
-// The protocol, spelled out once more over double logits.
-std::vector<double> expected_nlls(const Model& model, const std::vector<int32_t>& text, size_t context, int32_t bos) {
+// The protocol, told from the tokens instead of the windows: each token is scored by the first window [k * stride,
+// k * stride + width) that holds it together with a predecessor (BOS or a token of the text).
+std::vector<double> expected_nlls(const Model& model, const std::vector<int32_t>& text, const WindowOptions& o) {
+  const size_t width = o.context - (o.bos >= 0 ? 1 : 0), stride = o.stride ? o.stride : width;
+  std::map<size_t, std::vector<std::vector<double>>> logits;  // by the window's begin
   std::vector<double> nlls;
-  size_t at = 0;
-  while (at < text.size()) {
-    std::vector<int32_t> window;
-    if (bos >= 0) window.push_back(bos);
-    while (window.size() < context && at < text.size()) window.push_back(text[at++]);
-    const auto logits = test::reference_logits(model.file(), window, false);
-    for (size_t i = 0; i + 1 < window.size(); ++i) {
-      double sum = 0;
-      for (double v : logits[i]) sum += std::exp(v);
-      nlls.push_back(std::log(sum) - logits[i][window[i + 1]]);
+  for (size_t at = 0; at < text.size(); ++at) {
+    size_t begin = 0;
+    while (begin + width <= at) begin += stride;
+    if (at == begin && o.bos < 0) continue;
+    if (!logits.contains(begin)) {
+      std::vector<int32_t> window;
+      if (o.bos >= 0) window.push_back(o.bos);
+      for (size_t i = begin; i < std::min(text.size(), begin + width); ++i) window.push_back(text[i]);
+      logits[begin] = test::reference_logits(model.file(), window, false);
     }
+    const std::vector<double>& row = logits[begin][at - begin - (o.bos >= 0 ? 0 : 1)];
+    double sum = 0;
+    for (double v : row) sum += std::exp(v);
+    nlls.push_back(std::log(sum) - row[static_cast<size_t>(text[at])]);
   }
   return nlls;
 }
@@ -54,21 +37,38 @@ std::vector<double> expected_nlls(const Model& model, const std::vector<int32_t>
 }  // namespace
 
 TEST_CASE("perplexity: every window and token of the protocol, against double arithmetic") {
-  const auto model = tiny();
-  const auto s = session(model);
+  const auto model = tiny_model();
+  const auto s = float_session(model);
   const std::vector<int32_t> text = random_text(*model, 230);
-  for (const auto& [context, bos] :
-       {std::pair<uint32_t, int32_t>{64, 3}, {64, -1}, {200, 3}, {115, -1}, {2, 3}, {229, -1}}) {
-    INFO("context " << context << " bos " << bos);
-    const std::vector<double> nlls = expected_nlls(*model, text, context, bos);
-    const auto result = perplexity(*s, text, {context, bos});
+  struct Row {
+    WindowOptions options;
+    uint64_t windows;
+  };
+  // Windows of a stride: the first that reaches the end of the text is the last.
+  for (const auto& [o, windows] : {Row{{64, 3, 0}, 4},
+                                   {{64, -1, 0}, 4},
+                                   {{200, 3, 0}, 2},
+                                   {{115, -1, 0}, 2},
+                                   {{2, 3, 0}, 230},
+                                   {{229, -1, 0}, 1},
+                                   {{64, 3, 63}, 4},
+                                   {{64, -1, 64}, 4},
+                                   {{64, 3, 62}, 4},
+                                   {{64, -1, 63}, 4},
+                                   {{64, -1, 32}, 7},
+                                   {{200, 3, 7}, 6},
+                                   {{230, -1, 1}, 1},
+                                   {{229, -1, 1}, 2},
+                                   {{230, 3, 1}, 2}}) {
+    INFO("context " << o.context << " bos " << o.bos << " stride " << o.stride);
+    const std::vector<double> nlls = expected_nlls(*model, text, o);
+    const auto result = perplexity(*s, text, o);
     INFO(result.status().message());
     REQUIRE(result.ok());
     CHECK(result->tokens == nlls.size());
-    const size_t step = bos >= 0 ? context - 1 : context;
-    const size_t full = text.size() / step, rest = text.size() % step;
-    CHECK(result->windows == full + (rest + (bos >= 0) >= 2 ? 1 : 0));
-    if (bos >= 0) CHECK(result->tokens == text.size());
+    CHECK(result->windows == windows);
+    if (o.bos >= 0) CHECK(result->tokens == text.size());
+    if (o.bos < 0 && o.stride != 0 && o.stride < o.context) CHECK(result->tokens == text.size() - 1);
     double mean = 0, variance = 0;
     for (double v : nlls) mean += v / nlls.size();
     for (double v : nlls) variance += (v - mean) * (v - mean) / (nlls.size() - 1);
@@ -81,23 +81,23 @@ TEST_CASE("perplexity: every window and token of the protocol, against double ar
 }
 
 TEST_CASE("perplexity: the same bits for any number of threads") {
-  const auto model = tiny();
+  const auto model = tiny_model();
   const std::vector<int32_t> text = random_text(*model, 150);
-  const auto a = perplexity(*session(model), text, {100, 1});
+  const auto a = perplexity(*float_session(model), text, {100, 1, 0});
   SessionOptions o;
   o.key_type = o.value_type = FloatType::f32, o.threads = 1, o.batch = 13;
-  const auto b = perplexity(**Session::create(model, o), text, {100, 1});
+  const auto b = perplexity(**Session::create(model, o), text, {100, 1, 0});
   REQUIRE((a.ok() && b.ok()));
   CHECK(a->mean_nll == b->mean_nll);
   CHECK(a->standard_error == b->standard_error);
 }
 
 TEST_CASE("perplexity: stops when asked and refuses what makes no sense") {
-  const auto model = tiny();
-  const auto s = session(model);
+  const auto model = tiny_model();
+  const auto s = float_session(model);
   const std::vector<int32_t> text = random_text(*model, 150);
   uint64_t last = 0;
-  const auto stopped = perplexity(*s, text, {40, 1}, [&](const Progress& p) {
+  const auto stopped = perplexity(*s, text, {40, 1, 0}, [&](const Progress& p) {
     CHECK(p.total == text.size());
     last = p.done;
     return p.done < 80;
@@ -107,15 +107,18 @@ TEST_CASE("perplexity: stops when asked and refuses what makes no sense") {
   CHECK(last < text.size());
   CHECK(s->cache_bytes() == 0);
 
-  const auto code = [&](std::vector<int32_t> t, PerplexityOptions o) { return perplexity(*s, t, o).status().code(); };
-  CHECK(code(text, {1, -1}) == Code::invalid_argument);
-  CHECK(code(text, {257, -1}) == Code::invalid_argument);
-  CHECK(code(text, {16, 50}) == Code::invalid_argument);
-  CHECK(code({1, 2, 50}, {16, -1}) == Code::invalid_argument);
-  CHECK(code({1, -2}, {16, -1}) == Code::invalid_argument);
-  CHECK(code({1}, {16, -1}) == Code::invalid_argument);
-  CHECK(code({}, {16, 1}) == Code::invalid_argument);
-  CHECK(code({1}, {16, 1}) == Code::ok);
+  const auto code = [&](std::vector<int32_t> t, WindowOptions o) { return perplexity(*s, t, o).status().code(); };
+  CHECK(code(text, {1, -1, 0}) == Code::invalid_argument);
+  CHECK(code(text, {257, -1, 0}) == Code::invalid_argument);
+  CHECK(code(text, {16, 50, 0}) == Code::invalid_argument);
+  CHECK(code({1, 2, 50}, {16, -1, 0}) == Code::invalid_argument);
+  CHECK(code({1, -2}, {16, -1, 0}) == Code::invalid_argument);
+  CHECK(code({1}, {16, -1, 0}) == Code::invalid_argument);
+  CHECK(code({}, {16, 1, 0}) == Code::invalid_argument);
+  CHECK(code({1}, {16, 1, 0}) == Code::ok);
+  CHECK(code(text, {16, 1, 16}) == Code::invalid_argument);  // BOS leaves 15
+  CHECK(code(text, {16, 1, 15}) == Code::ok);
+  CHECK(code(text, {16, -1, 17}) == Code::invalid_argument);
 }
 
 TEST_CASE("perplexity: log-likelihood survives large logits and reports what is not finite") {

@@ -1,6 +1,7 @@
 // The forward pass of a decoder in double precision, position by position.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "formats/encoding/values.h"
 #include "tests/runtime/tiny_model.h"
@@ -14,6 +15,9 @@ class Reference {
  public:
   Reference(const TernFile& file, bool rounded)
       : file_(file), d_(file.description()), c_(d_.config), rounded_(rounded), keys_(c_.layers), values_(c_.layers) {}
+
+  // Sums of squares of what each linear layer read, before rounding.
+  std::map<std::string, Vector> input_squares;
 
   Vector next(int32_t token) {
     Vector x = row("embed.tokens", static_cast<uint64_t>(token));
@@ -53,10 +57,13 @@ class Reference {
     }
   }
 
-  Vector linear(const std::string& name, Vector x) const {
+  Vector linear(const std::string& name, Vector x) {
     const auto& l = *std::find_if(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == name; });
     for (const InputOp& op : d_.inputs[l.input].ops) {
       if (op.kind == InputOpKind::normalize) x = norm(x, row(op.tensor, 0), c_.norm_eps);
+    }
+    see(name, x);
+    for (const InputOp& op : d_.inputs[l.input].ops) {
       if (op.kind == InputOpKind::quantize && rounded_ && l.terms[0].tap == Tap::quantized) round(op, x);
     }
     Vector y(l.rows);
@@ -66,6 +73,12 @@ class Reference {
       if (l.bias != kNoTensor) y[r] += row(l.bias, 0)[r];
     }
     return y;
+  }
+
+  void see(const std::string& linear, const Vector& x) {
+    Vector& squares = input_squares[linear];
+    squares.resize(x.size());
+    for (size_t i = 0; i < x.size(); ++i) squares[i] += x[i] * x[i];
   }
 
   // By wavelengths, as transformers writes it.
@@ -170,6 +183,13 @@ std::vector<std::vector<double>> reference_logits(const TernFile& file, const st
   std::vector<std::vector<double>> logits;
   for (int32_t token : tokens) logits.push_back(reference.next(token));
   return logits;
+}
+
+std::map<std::string, std::vector<double>> reference_input_squares(const TernFile& file,
+                                                                   const std::vector<int32_t>& tokens) {
+  Reference reference(file, false);
+  for (int32_t token : tokens) reference.next(token);
+  return reference.input_squares;
 }
 
 }  // namespace tern::test

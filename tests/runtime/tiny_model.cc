@@ -10,7 +10,6 @@
 #include "base/random.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/writer.h"
 
@@ -159,7 +158,7 @@ void write_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const
     const int count = trits ? 3 : 1 << e.bits;
     for (int8_t& v : codes) v = static_cast<int8_t>(int(random.below(uint64_t(count))) - count / 2);
     if (trits) {
-      pack_trit2_tile(layout, e.planes, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
+      pack_trit_tile(e, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
     } else {
       pack_int_tile(e.bits, layout, rows, t.cols, codes.data(), t.cols, tile.data());
     }

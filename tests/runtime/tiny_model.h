@@ -2,6 +2,7 @@
 // precision that shares nothing with the kernels: weights are decoded row by row, sums are plain loops.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,5 +53,8 @@ void write_tiny(const std::string& path, const ModelDescription& description, ui
 // Logits of every position of one sequence, in double. `rounded`: with the file's activation rounding.
 std::vector<std::vector<double>> reference_logits(const TernFile& file, const std::vector<int32_t>& tokens,
                                                   bool rounded);
+// Sums over the positions of the squares of every layer's input, unrounded.
+std::map<std::string, std::vector<double>> reference_input_squares(const TernFile& file,
+                                                                   const std::vector<int32_t>& tokens);
 
 }  // namespace tern::test

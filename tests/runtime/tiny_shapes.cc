@@ -97,6 +97,14 @@ std::vector<TinyShape> tiny_shapes() {
   s.linear = dense(FloatType::f16), s.head = dense(FloatType::f32);
   s.tied = true, s.input_norms = true;
   shapes.push_back(s);
+
+  s = {};
+  s.name = "two trit planes, five in a byte, groups of 24 that fill no block";
+  s.config = config(56, 72, 2, 2, 1, 28, 33);
+  s.linear = trit(2, ScaleScope::group, 24, FloatType::f16), s.head = int8(ScaleScope::row, 0, FloatType::f16);
+  s.linear.bits = 1;
+  s.rounding = per_group(24), s.head_rounding = per_token();
+  shapes.push_back(s);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
   return shapes;
 }

@@ -60,6 +60,7 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   files.push_back({"bad_encoding", changed("example", [](Bytes& f) { poke<uint16_t>(f, tensor_field(f, 4), 5); })});
   files.push_back({"bad_int5", changed("int8_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 5); })});
   files.push_back({"bad_group", changed("trit2_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 0); })});
+  files.push_back({"bad_trit_bits", changed("trit5_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 3); })});
   files.push_back({"bad_rows", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 16), 17); })});
   files.push_back({"bad_part_bytes", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 48), 65); })});
   files.push_back(
@@ -99,6 +100,8 @@ void add_payloads(std::vector<BrokenFile>& files) {
   };
   repacked("bad_trit_code", "example", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 1, 0x57); });
   repacked("bad_trit_padding", "example", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 12, 0x54); });
+  repacked("bad_trit5_code", "trit5_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 1, 1); });
+  repacked("bad_trit5_padding", "trit5_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 2 * 64 + 3, 0); });
   repacked("bad_int8_padding", "int8_tensor", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x81); });
   // Column 21 of row 0: high nibble of byte 1 in the third block. Row 17: second tile, the pairs of its last unit.
   repacked("bad_int4_padding", "int4_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x78); });

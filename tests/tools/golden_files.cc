@@ -13,7 +13,6 @@
 
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
-#include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
 #include "formats/tern/writer.h"
 
@@ -40,7 +39,7 @@ Status append_tiles(TernWriter& writer, uint32_t id, const TensorRecord& t, cons
     } else if (t.encoding.kind == EncodingKind::int_) {
       pack_int_tile(t.encoding.bits, layout, rows, t.cols, codes.data(), t.cols, tile.data());
     } else {
-      pack_trit2_tile(layout, t.encoding.planes, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
+      pack_trit_tile(t.encoding, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
     }
     TERN_TRY(writer.append_codes(id, tile));
     std::vector<float> scales;

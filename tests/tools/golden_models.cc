@@ -20,6 +20,9 @@ Encoding ints(uint8_t bits, ScaleScope scope, FloatType type, uint32_t group = 0
 Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, 2, planes, scope, type, group};
 }
+Encoding trit5(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
+  return {EncodingKind::trit, FloatType::f32, 1, planes, scope, type, group};
+}
 
 uint32_t add_tensor(ModelDescription& d, std::string name, Encoding encoding, uint64_t rows, uint64_t cols) {
   TensorRecord t;
@@ -200,6 +203,8 @@ std::vector<GoldenModel> golden_models() {
           {"trit2_planes_tensor", one_matrix(trit(3, ScaleScope::tensor, bf16), 5, 16)},
           {"trit2_row", one_matrix(trit(2, ScaleScope::row, f32), 16, 48)},
           {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
+          {"trit5_row", one_matrix(trit5(1, ScaleScope::row, f16), 3, 47)},
+          {"trit5_group", one_matrix(trit5(2, ScaleScope::group, f16, 24), 18, 50)},
           {"tokenizer", with_tokenizer()},
           {"byte_tokenizer", with_byte_tokenizer()},
           {"int4_row", one_matrix(ints(4, ScaleScope::row, bf16), 17, 21)},

@@ -26,6 +26,7 @@ CONFIG = [("architecture", 3), ("vocab_size", 1), ("hidden_size", 1), ("ffn_size
 OPTIONAL = {32: ("window", 1), 33: ("rope_scaling", 3), 34: ("rope_factor", 2), 35: ("rope_low_frequency", 2),
             36: ("rope_high_frequency", 2), 37: ("rope_trained_context", 1)}
 FLOATS = {1: ("f", 4), 2: ("e", 2), 3: ("H", 2)}  # f32, f16, bf16 (as its upper half)
+TRIT_COLS = {2: 16, 1: 20}  # bits: columns of a block
 INT_UNITS = {4: (8, 1), 6: (16, 3), 8: (4, 1)}  # bits: columns and blocks of a unit
 NONE = 0xFFFFFFFF
 
@@ -150,13 +151,13 @@ def layout(t):
         blocks = cols if t["value_type"] == 1 else -(-cols // 2)
         return blocks, 1, tiles, tiles * blocks * 64, 0
     need(kind in (2, 3), "encoding %d is reserved" % kind)
-    need(t["bits"] in (INT_UNITS if kind == 2 else (2,)), "bits")
+    need(t["bits"] in (INT_UNITS if kind == 2 else TRIT_COLS), "bits")
     need(1 <= t["planes"] <= (1 if kind == 2 else 8), "planes")
     need(t["scope"] in (1, 2, 3) and t["scale_type"] in FLOATS, "scales")
     if t["scope"] == 3:
         group = t["group"]
         need(1 <= group <= cols, "group")
-    unit_cols, unit_blocks = INT_UNITS[t["bits"]] if kind == 2 else (16, 1)
+    unit_cols, unit_blocks = INT_UNITS[t["bits"]] if kind == 2 else (TRIT_COLS[t["bits"]], 1)
     blocks, groups = -(-group // unit_cols) * unit_blocks, -(-cols // group)
     scales = {1: t["planes"], 2: tiles * t["planes"] * 16, 3: tiles * groups * t["planes"] * 16}[t["scope"]]
     return blocks, groups, tiles, tiles * groups * t["planes"] * blocks * 64, scales
@@ -358,6 +359,12 @@ def floats(data, offset, count, kind):
     return values
 
 
+def five_trits(byte):
+    """The base-3 digits of v, most significant first, minus 1; byte = ceil(v * 256 / 243)."""
+    v = byte * 243 // 256
+    return [v // 3**(4 - k) % 3 - 1 for k in range(5)]
+
+
 def int_code(data, row, k, bits):
     """The code of column k of a group whose first block has the row's bytes at `row`."""
     if bits == 8:
@@ -394,6 +401,9 @@ def decode(data, t):
                 scale = {1: p, 2: (tile * planes + p) * 16 + lane, 3: ((tile * groups + g) * planes + p) * 16 + lane}
                 if kind == 2:
                     code = int_code(data, first + lane * 4, k, t["bits"]) - (1 << t["bits"] - 1)
+                elif t["bits"] == 1:
+                    byte = data[first + k // 20 * 64 + lane * 4 + k % 4]
+                    code = five_trits(byte)[k % 20 // 4]
                 else:
                     byte = data[first + k // 16 * 64 + lane * 4 + k % 4]
                     code = (byte >> 2 * (k % 16 // 4) & 3) - 1

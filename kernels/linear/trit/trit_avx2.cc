@@ -9,5 +9,8 @@ namespace tern {
 TERN_DEFINE_LINEAR(linear_trit2_a8_dot_avx2, trit_dot<Avx2>)
 TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_avx2, trit_mulfree<Avx2>)
 TERN_DEFINE_LINEAR(linear_trit2_f32_dot_avx2, trit_chain<Avx2>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx2, trit5_dot<Avx2>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx2, trit_mulfree<Avx2, FiveInByte<Avx2>>)
+TERN_DEFINE_LINEAR(linear_trit5_f32_dot_avx2, trit_chain<Avx2, FiveInByte<Avx2>>)
 
 }  // namespace tern

@@ -9,5 +9,8 @@ namespace tern {
 TERN_DEFINE_LINEAR(linear_trit2_a8_dot_avx512, trit_dot<Avx512>)
 TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_avx512, trit_mulfree<Avx512>)
 TERN_DEFINE_LINEAR(linear_trit2_f32_dot_avx512, trit_chain<Avx512>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx512, trit5_dot<Avx512>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx512, trit_mulfree<Avx512, FiveInByte<Avx512>>)
+TERN_DEFINE_LINEAR(linear_trit5_f32_dot_avx512, trit_chain<Avx512, FiveInByte<Avx512>>)
 
 }  // namespace tern

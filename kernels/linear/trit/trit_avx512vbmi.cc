@@ -5,5 +5,6 @@
 namespace tern {
 
 TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_avx512vbmi, trit_mulfree<Avx512Vbmi>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx512vbmi, trit_mulfree<Avx512Vbmi, FiveInByte<Avx512Vbmi>>)
 
 }  // namespace tern

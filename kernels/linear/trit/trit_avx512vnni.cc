@@ -1,9 +1,10 @@
-#include "kernels/linear/trit/trit_dot.h"
 #include "kernels/linear/instantiate.h"
+#include "kernels/linear/trit/trit_telescoped.h"
 #include "kernels/simd/tile_avx512vnni.h"
 
 namespace tern {
 
 TERN_DEFINE_LINEAR(linear_trit2_a8_dot_avx512vnni, trit_dot<Avx512Vnni>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx512vnni, trit5_telescoped<Avx512Vnni>)
 
 }  // namespace tern

@@ -1,15 +1,16 @@
-// Trits at two bits x int8 activations with a dot-product instruction. Codes 0..2 are multiplied as they are, the
-// zero offset 1 leaves at the end of the group; the codes of a block are unpacked once for all tokens of the block.
+// Trits x int8 activations with a dot-product instruction. Codes 0..2 are multiplied as they are, the zero offset
+// leaves at the end of the group; the codes of a block are unpacked once for all tokens of the block.
 #pragma once
 
 #include "kernels/linear/integer_dot.h"
+#include "kernels/linear/trit/trit_packing.h"
 
 namespace tern {
 namespace {
 
-template <class V>
+template <class V, class Packing = TwoBits<V>>
 struct TritDot {
-  static constexpr int32_t kZero = 1;
+  static constexpr int32_t kZero = Packing::kZero;
 
   // sums[t][k] = sum over `blocks` blocks of code * activation, for tiles `tile_bytes` apart.
   template <int tiles, int tokens>
@@ -17,10 +18,10 @@ struct TritDot {
                               uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
     fill(sums, V::zero_ints());
     for (uint64_t b = 0; b < blocks;) {
-      const uint64_t end = blocks - b < V::kTritBlocks ? blocks : b + V::kTritBlocks;
+      const uint64_t end = blocks - b < Packing::kBlocks ? blocks : b + Packing::kBlocks;
       typename V::TritSums part[tiles][tokens];
       fill(part, V::zero_trits());
-      for (; b < end; ++b) add_block(codes + b * kBlockBytes, tile_bytes, a + 16 * b, a_stride, part);
+      for (; b < end; ++b) add_block(codes + b * kBlockBytes, tile_bytes, a + 4 * Packing::kPlaces * b, a_stride, part);
       unroll2<tiles, tokens>([&](auto t, auto k)
                                  TERN_LAMBDA { sums[t][k] = V::add(sums[t][k], V::widen_trits(part[t][k])); });
     }
@@ -29,14 +30,14 @@ struct TritDot {
   template <int tiles, int tokens>
   TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
                                     typename V::TritSums (&part)[tiles][tokens]) {
-    typename V::Codes block[tiles];
+    typename Packing::State block[tiles];
     unroll<tiles>([&](auto t) TERN_LAMBDA {
-      block[t] = V::load_codes(codes + t * tile_bytes);
+      block[t] = Packing::begin(V::load_codes(codes + t * tile_bytes));
       prefetch_ahead(codes + t * tile_bytes);
     });
-    unroll<4>([&](auto q) TERN_LAMBDA {
+    unroll<Packing::kPlaces>([&](auto q) TERN_LAMBDA {
       typename V::Codes unpacked[tiles];
-      unroll<tiles>([&](auto t) TERN_LAMBDA { unpacked[t] = V::template trit_codes<q()>(block[t]); });
+      unroll<tiles>([&](auto t) TERN_LAMBDA { unpacked[t] = Packing::template next<q()>(block[t]); });
       unroll<tokens>([&](auto k) TERN_LAMBDA {
         const auto input = V::template load_trit_input<q()>(a + k * a_stride);
         unroll<tiles>([&](auto t)
@@ -49,6 +50,11 @@ struct TritDot {
 template <class V>
 void trit_dot(const LinearCall& call, TileRange range) {
   walk<IntegerDot<V, TritDot<V>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
+}
+
+template <class V>
+void trit5_dot(const LinearCall& call, TileRange range) {
+  walk<IntegerDot<V, TritDot<V, FiveInByte<V>>>, V::kTrit5Tiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
 }
 
 }  // namespace

@@ -5,5 +5,6 @@
 namespace tern {
 
 TERN_DEFINE_LINEAR(linear_trit2_a8_dot_i8mm, trit_pairs<NeonI8mm>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_dot_i8mm, trit5_pairs<NeonI8mm>)
 
 }  // namespace tern

@@ -9,5 +9,8 @@ namespace tern {
 TERN_DEFINE_LINEAR(linear_trit2_a8_dot_neon, trit_dot<Neon>)
 TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_neon, trit_mulfree<Neon>)
 TERN_DEFINE_LINEAR(linear_trit2_f32_dot_neon, trit_chain<Neon>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_dot_neon, trit5_dot<Neon>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_neon, trit_mulfree<Neon, FiveInByte<Neon>>)
+TERN_DEFINE_LINEAR(linear_trit5_f32_dot_neon, trit_chain<Neon, FiveInByte<Neon>>)
 
 }  // namespace tern

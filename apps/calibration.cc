@@ -1,0 +1,73 @@
+#include "apps/calibration.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "apps/terminal.h"
+#include "apps/text_input.h"
+#include "runtime/eval/input_statistics.h"
+#include "runtime/eval/windows.h"
+
+namespace tern::app {
+namespace {
+
+// Removes a file at the end. A model that is loaded keeps its map.
+class Removed {
+ public:
+  explicit Removed(std::string path) : path_(std::move(path)) {}
+  ~Removed() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  Removed(const Removed&) = delete;
+  Removed& operator=(const Removed&) = delete;
+
+ private:
+  std::string path_;
+};
+
+Result<std::shared_ptr<const Model>> load_unquantized(const SourceModel& source, const std::string& output) {
+  const std::string path = output + ".calibration";
+  if (std::filesystem::exists(std::filesystem::symlink_status(path)))
+    return invalid_argument(fmt::format("{} exists already: calibration needs this name", path));
+  const Removed removed(path);
+  ConvertOptions options;
+  options.f32_activations = true;
+  ProgressBar bar("prepare");
+  TERN_TRY(convert(source, options, path, bar.callback()).status());
+  return Model::load(path);
+}
+
+}  // namespace
+
+void add_calibration_flags(CLI::App& verb, CalibrationFlags& flags) {
+  CLI::Option* text =
+      verb.add_option("--calibrate", flags.text, "ptqtp: weigh errors by what the layers read of this text");
+  verb.add_option("--calibrate-limit", flags.limit, "tokens of the text to use; 0: all")
+      ->needs(text)
+      ->capture_default_str();
+  verb.add_flag("--calibrate-tokens", flags.tokens, "the file holds token ids instead of text")->needs(text);
+}
+
+Result<ColumnEnergies> calibrate(const SourceModel& source, const CalibrationFlags& flags, const std::string& output) {
+  TERN_ASSIGN(const std::string text, read_text(flags.text));
+  TERN_ASSIGN(const auto model, load_unquantized(source, output));
+  std::vector<int32_t> ids;
+  if (flags.tokens) {
+    TERN_ASSIGN(ids, parse_ids(text));
+  } else {
+    TERN_ASSIGN(const auto tokenizer, make_tokenizer(*model));
+    TERN_ASSIGN(ids, tokenizer->encode(text, false));
+  }
+  if (flags.limit != 0 && flags.limit < ids.size()) ids.resize(flags.limit);
+  StatisticsOptions options;
+  options.bos = leading_bos(*model);
+  ProgressBar bar("calibrate");
+  TERN_ASSIGN(InputStatistics statistics, input_statistics(model, ids, options, bar.callback()));
+  fmt::print("calibrated on {} tokens of {}\n", statistics.tokens, flags.text);
+  return std::move(statistics.mean_square);
+}
+
+}  // namespace tern::app

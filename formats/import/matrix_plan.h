@@ -1,0 +1,33 @@
+// Which encoding a matrix gets, and how its codes come about.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/import/convert.h"
+#include "formats/import/source_model.h"
+#include "formats/quantize/ptqtp.h"
+
+namespace tern {
+
+struct MatrixPlan {
+  const SourceMatrix* source = nullptr;
+  std::unique_ptr<SourceMatrix> ternary;  // the source read as trits; null when it is stored otherwise
+  Encoding encoding;
+  bool keep_codes = false;            // codes and scales are taken over, not computed
+  std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest
+  std::vector<float> importance;      // of every column, for ptqtp; or none
+
+  const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
+};
+
+MatrixPlan plan_plain(const SourceMatrix& m);  // a vector, f32
+// A linear layer. Reads dense matrices where their values decide (is it ternary already?).
+Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const ConvertOptions& options);
+// Embedding or head: automatic is int8 beside low-bit linears, else as the checkpoint has them.
+Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit,
+                              const ConvertOptions& options);
+
+}  // namespace tern
