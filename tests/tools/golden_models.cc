@@ -181,6 +181,12 @@ ModelDescription with_byte_tokenizer() {
   return d;
 }
 
+ModelDescription with_chat_template() {
+  ModelDescription d = with_byte_tokenizer();
+  d.chat = ChatTemplate::chatml;
+  return d;
+}
+
 }  // namespace
 
 std::vector<GoldenModel> golden_models() {
@@ -198,6 +204,7 @@ std::vector<GoldenModel> golden_models() {
           {"trit2_group", one_matrix(trit(2, ScaleScope::group, f16, 20), 18, 50)},
           {"tokenizer", with_tokenizer()},
           {"byte_tokenizer", with_byte_tokenizer()},
+          {"chat_template", with_chat_template()},
           {"compositions", compositions()},
           {"optional_parts", optional_parts()}};
 }
