@@ -57,7 +57,7 @@ struct LineInput::Editor {
           return CC_NEWLINE;
         });
     el_set(line, EL_BIND, "^C", "tern-cancel", nullptr);
-    el_set(line, EL_SETTY, "-d", "intr=", nullptr);  // while a line is edited, Ctrl-C is a key
+    el_set(line, EL_SETTY, "-d", "-isig", nullptr);  // while a line is edited, Ctrl-C is a key
   }
   ~Editor() {
     history_end(past);
@@ -70,7 +70,10 @@ struct LineInput::Editor {
       int size = 0;
       const char* text = el_gets(line, &size);
       if (text == nullptr || size <= 0) return {};
-      if (cancelled) continue;
+      if (cancelled) {
+        show("^C\n");
+        continue;
+      }
       HistEvent event;
       if (size > 1) history(past, &event, H_ENTER, text);
       return without_line_end(text);

@@ -107,16 +107,16 @@ TEST_CASE("ids without a piece are never chosen", "[chat]") {
 }
 
 TEST_CASE("a conversation that does not fit is refused, and goes on", "[chat]") {
-  Room room(1, 60);
+  Room room(1, 56);
   const auto chat = room.chat(ChatTemplate::chatml);
   REQUIRE(chat->say("Hello", kShowNothing).ok());
   const auto refused = chat->say(std::string(100, 'x'), kShowNothing);
-  CHECK(refused.status().message().find("the context holds 60") != std::string::npos);
+  CHECK(refused.status().message().find("the context holds 56") != std::string::npos);
   CHECK(chat->conversation().messages.size() == 2);
   const auto full = chat->say("a", kShowNothing);
   REQUIRE(full.ok());
   CHECK(full->end == GenerationEnd::context_full);
-  CHECK(chat->tokens().size() == 60);
+  CHECK(chat->tokens().size() == 56);
   CHECK_FALSE(chat->say("a", kShowNothing).ok());
   REQUIRE(chat->reset().ok());
   CHECK(chat->conversation().messages.empty());

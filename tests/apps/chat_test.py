@@ -8,9 +8,12 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 import unittest
 
@@ -118,14 +121,13 @@ class Piped(Case):
         self.refused("/foo", says="there is no command /foo")
         self.assertIn("/reset", self.chat("/help").stderr)
         self.refused("word " * 500, says="the context holds")
-        result = self.chat("Once upon a time", words=["-c", "40", "-n", "-1"])
+        result = tern("chat", "-m", model, "--temp", "0", "-c", "40", lines=["Once upon a time"])
         self.assertIn("the context is full, the answer ends here", result.stderr)
 
     def test_seed(self):
-        words = ["--temp", "1", "-s", "3"]
-        one = self.chat("Once", "more", words=words)
-        self.assertIn("seed 3\n", one.stderr)
-        self.assertEqual(self.chat("Once", "more", words=words).stdout, one.stdout)
+        one, two = (tern("chat", "-m", model, "-n", "12", "-s", "3", lines=["Once", "more"]) for _ in range(2))
+        self.assertEqual(one.stderr, "seed 3\n")
+        self.assertEqual(two.stdout, one.stdout)
 
 
 class Terminal(Case):
@@ -148,40 +150,51 @@ class Terminal(Case):
                     self.fail(f"{pattern} not in {self.seen}")
         self.seen = self.seen[found.end():]
 
+    def prompt(self):
+        """Waits until a line may be typed; the editor sets the terminal up after it has shown the prompt."""
+        self.until(b"> ")
+        end = time.monotonic() + 60
+        while options.editing and termios.tcgetattr(self.terminal)[3] & termios.ICANON:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+
     def type(self, text):
         os.write(self.terminal, text)
 
     def ends(self):
         """The exit status, once all that was written is read."""
+        timer = threading.Timer(60, os.kill, (self.process, signal.SIGKILL))
+        timer.start()
         try:
             while os.read(self.terminal, 65536):
                 pass
         except OSError:
             pass
         _, status = os.waitpid(self.process, 0)
+        timer.cancel()
         os.close(self.terminal)
         return os.waitstatus_to_exitcode(status)
 
     def test_interrupt_stops_the_answer(self):
         # The scalar reference takes seconds for the rest of the context.
         self.open("--isa", "scalar", "-t", "1", "--temp", "2", "--top-k", "0", "--top-p", "1", "--min-p", "0", "-s", "1")
-        self.until(b"> ")
+        self.prompt()
         self.type(b"Once upon a time\n")
-        self.until(b"time\r*\n.{20}")
+        self.until(rb"\r\x1b\[K(?!prompt).{10}")  # behind the progress bar of the prompt
         self.type(b"\x03")
-        self.until(b"\n> ")
+        self.prompt()
         self.type(b"/save " + bytes(self.folder / "a.chat") + b"\n")
         self.until(b"2 messages")
-        self.until(b"> ")
+        self.prompt()
         self.type(b"/foo\n")
         self.until(b"tern: error: there is no command /foo")
-        self.until(b"> ")
+        self.prompt()
         self.type(b"/quit\n")
         self.assertEqual(self.ends(), 0)
 
     def test_end_of_input(self):
         self.open(*GREEDY)
-        self.until(b"> ")
+        self.prompt()
         self.type(b"\x04")
         self.assertEqual(self.ends(), 0)
 
@@ -189,15 +202,15 @@ class Terminal(Case):
         if not options.editing:
             self.skipTest("built without libedit")
         self.open(*GREEDY)
-        self.until(b"> ")
+        self.prompt()
         self.type(b"/helx\x7fp\x03")  # Ctrl-C forgets the line
-        self.until(b"> ")
+        self.prompt()
         self.type(b"/fox\x7fo\n")
         self.until(b"no command /foo ")
-        self.until(b"> ")
+        self.prompt()
         self.type(b"\x1b[A\n")  # the line before once more
         self.until(b"no command /foo ")
-        self.until(b"> ")
+        self.prompt()
         self.type(b"/quit\n")
         self.assertEqual(self.ends(), 0)
 

@@ -124,7 +124,8 @@ TEST_CASE("no message forges a token of the template", "[chat]") {
         std::vector<int32_t> ids;
         const Conversation c{said,
                              {{ChatRole::user, said, {}}, {ChatRole::assistant, said, {}}, {ChatRole::user, said, {}}}};
-        for (const int32_t id : format.render(c).value()) {
+        const std::vector<int32_t> all = format.render(c).value();
+        for (const int32_t id : all) {
           if (id >= 256 && v.is_template_token(name, id)) ids.push_back(id);
         }
         return ids;

@@ -30,7 +30,7 @@ std::vector<int32_t> rendered(ChatTemplate chat, const Tokenizer& tokenizer, con
 std::string file_of(const char* name) { return contents(shared_path(std::string("data/tokenizers/") + name)); }
 bool have(const char* name) { return have_shared(std::string("data/tokenizers/") + name); }
 
-std::unique_ptr<Tokenizer> created(const TokenizerData& data) { return std::move(Tokenizer::create(data)).value(); }
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerData& data) { return std::move(Tokenizer::create(data)).value(); }
 
 }  // namespace
 
@@ -39,7 +39,7 @@ TEST_CASE("Llama 3's and BitNet's template on Llama 3's vocabulary", "[chat]") {
   const std::string bytes = file_of("llama3-tokenizer.model");
   auto data = parse_tiktoken(std::as_bytes(std::span(bytes)), "llama3");
   REQUIRE((data.ok() && add_llama3_pattern(&*data, "llama3").ok() && add_llama3_special(&*data, "llama3").ok()));
-  const auto tokenizer = created(*data);
+  const auto tokenizer = make_tokenizer(*data);
   std::vector<int32_t> ids = rendered(ChatTemplate::llama3, *tokenizer);
   CHECK(ids.front() == 128000);
   CHECK(std::count(ids.begin(), ids.end(), 128009) == 4);  // and not the one that the user wrote
@@ -74,7 +74,7 @@ TEST_CASE("Qwen's templates on Qwen2's vocabulary", "[chat]") {
   for (const char* name : {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}) {
     data->pieces.push_back({name, 0, PieceType::control});
   }
-  const auto tokenizer = created(*data);
+  const auto tokenizer = make_tokenizer(*data);
   // As Hugging Face's tokenizer encodes it: <|im_start|> system \n You are ... assistant . <|im_end|> \n ...
   const std::vector<int32_t> expected = {151644, 8948,   198, 2610, 525,  264,    10950, 17847,  13,    151645,
                                          198,    151644, 872, 198,  9707, 151645, 198,   151644, 77091, 198};
@@ -86,7 +86,7 @@ TEST_CASE("Llama 2's and Mistral's templates on a SentencePiece vocabulary", "[c
   const std::string bytes = file_of("llama2-tokenizer.model");
   auto data = parse_sentencepiece(std::as_bytes(std::span(bytes)), "llama2");
   REQUIRE(data.ok());
-  const auto plain = created(*data);
+  const auto plain = make_tokenizer(*data);
   const std::string first =
       "[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nWhat's 2+2 in \xe6\x97\xa5\xe6\x9c\xac? [/INST] It is 4. ";
   // Meta's code encodes each exchange alone, with BOS and EOS around it.
@@ -100,7 +100,7 @@ TEST_CASE("Llama 2's and Mistral's templates on a SentencePiece vocabulary", "[c
   const int32_t inst = static_cast<int32_t>(data->pieces.size());
   data->pieces.push_back({"[INST]", 0, PieceType::control});
   data->pieces.push_back({"[/INST]", 0, PieceType::control});
-  const auto tokenizer = created(*data);
+  const auto tokenizer = make_tokenizer(*data);
   expected = {1, inst};
   const auto say = [&](const std::string& text, std::initializer_list<int32_t> then) {
     const std::vector<int32_t> ids = tokenizer->encode(text, false).value();
