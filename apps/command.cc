@@ -9,8 +9,11 @@
 namespace tern::app {
 namespace {
 
-constexpr std::pair<std::string_view, std::string_view> kSpelledOut[] = {
-    {"-ngl", "--n-gpu-layers"}, {"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-ub", "--ubatch-size"}};
+constexpr std::pair<std::string_view, std::string_view> kSpelledOut[] = {{"-ngl", "--n-gpu-layers"},
+                                                                         {"-ctk", "--cache-type-k"},
+                                                                         {"-ctv", "--cache-type-v"},
+                                                                         {"-ub", "--ubatch-size"},
+                                                                         {"-sys", "--system-prompt"}};
 
 // Levenshtein distance.
 size_t distance(std::string_view a, std::string_view b) {

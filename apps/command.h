@@ -14,6 +14,7 @@ namespace tern::app {
 using Action = std::function<Status()>;
 
 void add_run(CLI::App& root, Action& chosen);
+void add_chat(CLI::App& root, Action& chosen);
 void add_convert(CLI::App& root, Action& chosen);
 void add_inspect(CLI::App& root, Action& chosen);
 void add_verify(CLI::App& root, Action& chosen);

@@ -129,6 +129,7 @@ Status run_convert(const ConvertFlags& flags) {
   TERN_ASSIGN(ConvertOptions options, options_of(flags));
   TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
   fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
+  if (!source.chat_note.empty()) fmt::print("chat template: {}\n", source.chat_note);
   std::fflush(stdout);
 
   Result<ConvertReport> report = [&]() -> Result<ConvertReport> {

@@ -14,6 +14,8 @@ class Loop {
  public:
   Loop(Session& session, SequenceId sequence, const GenerationOptions& options)
       : session_(session), sequence_(sequence), options_(options), sampler_(options.sampler) {
+    sampler_.restrict_to(options.usable);
+    for (const int32_t token : options.before) sampler_.accept(token);
     if (options.hash_logits) result_.logits_hash = 0;
   }
 
@@ -83,16 +85,15 @@ class Loop {
 
 }  // namespace
 
-Result<Generation> generate(Session& session, std::span<const int32_t> prompt, const GenerationOptions& options,
-                            const std::function<bool(int32_t)>& on_token) {
+Result<Generation> generate(Session& session, SequenceId sequence, std::span<const int32_t> prompt,
+                            const GenerationOptions& options, const std::function<bool(int32_t)>& on_token) {
   if (prompt.empty()) {
     return invalid_argument("the prompt is empty and the model has no token to begin a text with: give -p or -f");
   }
-  if (prompt.size() > session.context()) {
+  if (prompt.size() > session.context() - session.length(sequence)) {
     return invalid_argument(fmt::format("the prompt has {} tokens, the context holds {}: shorten it or raise -c",
                                         prompt.size(), session.context()));
   }
-  TERN_ASSIGN(const SequenceId sequence, session.add_sequence());
   Loop loop(session, sequence, options);
   Status status = loop.prefill(prompt);
   if (status.ok()) status = loop.decode(on_token);

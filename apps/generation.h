@@ -1,4 +1,4 @@
-// The loop of `tern run`: prompt in, tokens out one by one, with what it took.
+// The loop of `tern run` and `tern chat`: prompt in, tokens out one by one, with what it took.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,8 @@ namespace tern::app {
 struct GenerationOptions {
   int64_t predict = 128;  // most tokens; -1: until a stop token, a stop string or the end of the context
   std::vector<int32_t> stop_ids;
+  std::vector<bool> usable;     // the only ids that are chosen (runtime/text/vocabulary.h); empty: all
+  std::vector<int32_t> before;  // tokens that the sequence holds already, for the repetition penalty
   SamplerOptions sampler;
   uint32_t batch = 512;      // tokens per step of the prompt
   bool hash_logits = false;  // of every position, prompt included
@@ -30,8 +32,10 @@ struct Generation {
   std::optional<uint64_t> logits_hash;
 };
 
-// on_token shows a token; it returns false when a stop string is complete. Ctrl-C ends the text, not in an error.
-Result<Generation> generate(Session& session, std::span<const int32_t> prompt, const GenerationOptions& options,
-                            const std::function<bool(int32_t)>& on_token);
+// Appends the prompt and what the model makes of it to the sequence. The last token made is appended only if another
+// one follows. on_token shows a token; it returns false when a stop string is complete. Ctrl-C ends the text, not in an
+// error.
+Result<Generation> generate(Session& session, SequenceId sequence, std::span<const int32_t> prompt,
+                            const GenerationOptions& options, const std::function<bool(int32_t)>& on_token);
 
 }  // namespace tern::app

@@ -10,6 +10,7 @@
 #include "apps/model_options.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
+#include "formats/tern/chat_template.h"
 
 namespace tern::app {
 namespace {
@@ -91,6 +92,7 @@ Status inspect(const std::string& path, bool json) {
   show_tensors(d);
   show_linears(d);
   show_tokenizer(d.tokenizer);
+  if (d.chat) fmt::print("chat template: {}\n", name_of(*d.chat));
   if (!d.metadata.empty()) fmt::print("\nmetadata:\n");
   for (const auto& [key, value] : d.metadata) fmt::print("  {}: {}\n", key, value);
   return {};

@@ -4,6 +4,7 @@
 
 #include "apps/facts.h"
 #include "apps/inspect.h"
+#include "formats/tern/chat_template.h"
 
 namespace tern::app {
 namespace {
@@ -120,6 +121,7 @@ std::string inspect_json(const TernFile& file) {
   for (const InputRecord& input : d.inputs) json["inputs"].push_back(input_json(input));
   for (const LinearRecord& linear : d.linears) json["linears"].push_back(linear_json(d, linear));
   json["tokenizer"] = d.tokenizer ? tokenizer_json(*d.tokenizer) : Json();
+  json["chat_template"] = d.chat ? Json(name_of(*d.chat)) : Json();
   json["metadata"] = Json::object();
   for (const auto& [key, value] : d.metadata) json["metadata"][key] = value;
   return json.dump(2, ' ', false, Json::error_handler_t::replace);

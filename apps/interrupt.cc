@@ -8,10 +8,10 @@
 namespace tern::app {
 namespace {
 
-volatile sig_atomic_t received = 0;
+volatile sig_atomic_t received = 0, waiting_for_line = 0;
 
 extern "C" void on_signal(int signal) {
-  if (received != 0) {
+  if (received != 0 || waiting_for_line != 0) {
     AtomicFile::remove_all_temporaries();
     _exit(128 + signal);
   }
@@ -33,6 +33,14 @@ void install_signal_handlers() {
 }
 
 void ignore_broken_pipe() { handle(SIGPIPE, SIG_IGN); }
+
+bool forgive_interrupt() {
+  if (received != SIGINT) return false;
+  received = 0;
+  return true;
+}
+
+void wait_for_line(bool waiting) { waiting_for_line = waiting ? 1 : 0; }
 
 bool interrupted() { return received != 0; }
 int interrupt_exit_code() { return 128 + received; }

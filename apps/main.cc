@@ -41,6 +41,7 @@ int parse_and_run(std::vector<std::string> words) {
   root.require_subcommand(1);
   tern::app::Action chosen;
   tern::app::add_run(root, chosen);
+  tern::app::add_chat(root, chosen);
   tern::app::add_convert(root, chosen);
   tern::app::add_inspect(root, chosen);
   tern::app::add_verify(root, chosen);

@@ -53,6 +53,7 @@ tern_model_info info_of(const Model& model) {
   info.bytes_per_token = model.bytes_per_token();
   const auto& tokenizer = model.file().description().tokenizer;
   info.has_tokenizer = tokenizer.has_value();
+  info.pieces = tokenizer ? static_cast<uint32_t>(tokenizer->pieces.size()) : 0;
   info.bos = tokenizer ? tokenizer->bos : -1;
   info.eos = tokenizer ? tokenizer->eos : -1;
   return info;

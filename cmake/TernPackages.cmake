@@ -24,3 +24,7 @@ if(TERN_TEXT)
     list(APPEND tern_text_libraries PkgConfig::${module})
   endforeach()
 endif()
+# Line editing in tern chat; without it lines are read as they are.
+if(TERN_TEXT AND NOT TERN_STATIC AND NOT CMAKE_CROSSCOMPILING)
+  pkg_check_modules(libedit IMPORTED_TARGET libedit)
+endif()

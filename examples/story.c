@@ -24,7 +24,9 @@ static tern_status tell(tern_model* model, tern_session* session, tern_sampler* 
   int32_t tokens[MAX_PROMPT];
   size_t count = 0;
   uint32_t sequence = 0;
-  tern_status status = tern_tokenize(model, prompt, strlen(prompt), 1, tokens, MAX_PROMPT, &count, &error);
+  tern_model_info info = {.struct_size = sizeof info};
+  tern_status status = tern_model_get_info(model, &info, &error);
+  if (status == TERN_OK) status = tern_tokenize(model, prompt, strlen(prompt), 1, tokens, MAX_PROMPT, &count, &error);
   if (status == TERN_OK) status = tern_sequence_add(session, &sequence, &error);
   if (status == TERN_OK) status = append(session, sequence, tokens, count);
 
@@ -35,6 +37,7 @@ static tern_status tell(tern_model* model, tern_session* session, tern_sampler* 
     int stops = 0;
     char piece[TERN_PIECE_CAPACITY];
     if ((status = tern_logits(session, 0, &logits, &count, &error)) != TERN_OK) break;
+    if (count > info.pieces) count = info.pieces; /* logits beyond belong to no token */
     if ((status = tern_sampler_sample(sampler, logits, count, &token, &error)) != TERN_OK) break;
     if ((status = tern_token_stops(model, token, &stops, &error)) != TERN_OK || stops) break;
     if ((status = tern_piece(model, token, previous, piece, sizeof piece, &count, &error)) != TERN_OK) break;

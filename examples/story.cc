@@ -29,7 +29,7 @@ api::Done tell(const api::Model& model, const std::string& prompt, int most) {
   api::Done done = append(*session, *sequence, *tokens);
   int32_t previous = tokens->empty() ? -1 : tokens->back();
   for (int made = 0; done && made < most; ++made) {
-    const auto token = sampler->sample(session->logits(0));
+    const auto token = sampler->sample(session->logits(0).first(model.info().pieces));  // those beyond are no tokens
     if (!token) return token.error();
     if (model.stops(*token)) break;
     const auto piece = model.piece(*token, previous);

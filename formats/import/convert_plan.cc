@@ -114,6 +114,7 @@ class Planner {
     ModelDescription& d = plan_.description;
     d.config = source_.config;
     d.tokenizer = source_.tokenizer;
+    d.chat = source_.chat;
     d.metadata = source_.metadata;
   }
 

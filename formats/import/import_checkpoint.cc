@@ -6,6 +6,7 @@
 
 #include "formats/foreign/hf_config.h"
 #include "formats/foreign/safetensors.h"
+#include "formats/import/chat_template_files.h"
 #include "formats/import/checkpoint_files.h"
 #include "formats/import/huggingface.h"
 #include "formats/import/llama2c_model.h"
@@ -31,6 +32,7 @@ Result<SourceModel> import_checked(const std::string& path, const ImportOptions&
   model.metadata.emplace_back("source.convention", model.convention);
   model.metadata.emplace_back("source.file", std::filesystem::path(files.weights).filename().string());
   TERN_TRY(import_tokenizer(files.directory, options.tokenizer_path, eos, &model));
+  if (model.tokenizer) TERN_TRY(import_chat_template(files.directory, &model));
   return model;
 }
 

@@ -48,6 +48,8 @@ struct SourceModel {
   TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: int8 per token)
   std::vector<std::unique_ptr<SourceMatrix>> matrices;
   std::optional<TokenizerData> tokenizer;
+  std::optional<ChatTemplate> chat;  // with a tokenizer
+  std::string chat_note;             // what was found, in words; empty without a tokenizer
   std::vector<std::pair<std::string, std::string>> metadata;
   std::string convention;  // "Hugging Face Llama", "BitNet b1.58 packed (inverse scale)", "llama2.c v2"
 

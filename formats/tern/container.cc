@@ -15,8 +15,9 @@ namespace {
 constexpr uint64_t kHashedHeaderBytes = 24;  // what precedes the hash itself
 
 bool is_known(std::string_view kind) {
-  static constexpr std::string_view kKnown[] = {kSectionConfig,    kSectionTensors,  kSectionInputs, kSectionLinears,
-                                                kSectionTokenizer, kSectionMetadata, kSectionShards, kSectionPayload};
+  static constexpr std::string_view kKnown[] = {kSectionConfig,   kSectionTensors,   kSectionInputs,
+                                                kSectionLinears,  kSectionTokenizer, kSectionChat,
+                                                kSectionMetadata, kSectionShards,    kSectionPayload};
   return std::find(std::begin(kKnown), std::end(kKnown), kind) != std::end(kKnown);
 }
 
@@ -66,7 +67,8 @@ Status check_kind(const Section& section) {
     }
     return {};
   }
-  const uint32_t expected = section.kind == kSectionMetadata ? 0 : kSectionCritical;
+  const bool ancillary = section.kind == kSectionChat || section.kind == kSectionMetadata;
+  const uint32_t expected = ancillary ? 0 : kSectionCritical;
   if (section.flags != expected) {
     return corrupt(fmt::format("section {}: flags is {}, expected {}", section.kind, section.flags, expected));
   }

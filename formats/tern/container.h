@@ -19,8 +19,8 @@ inline constexpr uint64_t kHeaderBytes = 32, kSectionEntryBytes = 32;
 inline constexpr uint32_t kSectionCritical = 1;
 
 inline constexpr std::string_view kSectionConfig = "CONF", kSectionTensors = "TENS", kSectionInputs = "INPT",
-                                  kSectionLinears = "LINR", kSectionTokenizer = "TOKN", kSectionMetadata = "META",
-                                  kSectionShards = "SHRD", kSectionPayload = "DATA";
+                                  kSectionLinears = "LINR", kSectionTokenizer = "TOKN", kSectionChat = "CHAT",
+                                  kSectionMetadata = "META", kSectionShards = "SHRD", kSectionPayload = "DATA";
 
 struct Section {
   std::string kind;  // 4 characters

@@ -143,6 +143,27 @@ struct TokenizerData {
   std::vector<std::pair<uint32_t, uint32_t>> merges;  // pairs of pieces, the first merges first
 };
 
+// ---- chat ----
+
+// How a conversation becomes a text (runtime/text/chat/). A file may hold the number of a template that this version
+// does not know.
+enum class ChatTemplate : uint16_t {
+  llama2 = 1,
+  llama3 = 2,
+  llama3_1 = 3,
+  mistral_v1 = 4,
+  mistral_v3 = 5,
+  mistral_tekken = 6,
+  chatml = 7,
+  qwen2 = 8,
+  qwen2_5 = 9,
+  qwen3 = 10,
+  qwen3_no_think = 11,
+  bitnet = 12,
+  falcon3 = 13,
+  zephyr = 14
+};
+
 // ---- the whole ----
 
 struct ModelDescription {
@@ -151,6 +172,7 @@ struct ModelDescription {
   std::vector<InputRecord> inputs;
   std::vector<LinearRecord> linears;
   std::optional<TokenizerData> tokenizer;
+  std::optional<ChatTemplate> chat;  // only with a tokenizer
   std::vector<std::pair<std::string, std::string>> metadata;  // informative only, never changes results
 };
 

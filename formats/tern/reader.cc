@@ -27,6 +27,7 @@ class TernParser {
     TERN_TRY(read(kSectionInputs, read_inputs, d.inputs));
     TERN_TRY(read(kSectionLinears, read_linears, d.linears));
     if (container_.find(kSectionTokenizer)) TERN_TRY(read(kSectionTokenizer, read_tokenizer, d.tokenizer.emplace()));
+    if (container_.find(kSectionChat)) TERN_TRY(read(kSectionChat, read_chat, d.chat.emplace()));
     if (container_.find(kSectionMetadata)) TERN_TRY(read(kSectionMetadata, read_metadata, d.metadata));
     TERN_TRY(validate_description(d));
     TERN_TRY(check_parts());

@@ -1,4 +1,4 @@
-// TOKN: the tokenizer.
+// TOKN: the tokenizer. CHAT: the chat template.
 #include <fmt/format.h>
 
 #include "formats/tern/limits.h"
@@ -149,6 +149,23 @@ void write_tokenizer(ByteWriter& writer, const TokenizerData& t) {
     writer.text(piece.text);
   }
   if (t.kind == TokenizerKind::byte_bpe) write_byte_bpe(writer, t);
+}
+
+Result<ChatTemplate> read_chat(std::span<const std::byte> bytes) {
+  ByteReader reader(bytes);
+  const auto chat = reader.get<uint16_t>();
+  const auto reserved = reader.get<uint16_t>();
+  const auto reserved_too = reader.get<uint32_t>();
+  if (reader.failed()) return corrupt("the section ends inside its fields");
+  if (reserved != 0 || reserved_too != 0) return corrupt("a reserved field is not 0");
+  TERN_TRY(check_end(reader));
+  return static_cast<ChatTemplate>(chat);
+}
+
+void write_chat(ByteWriter& writer, ChatTemplate chat) {
+  writer.put<uint16_t>(static_cast<uint16_t>(chat));
+  writer.put<uint16_t>(0);
+  writer.put<uint32_t>(0);
 }
 
 }  // namespace tern

@@ -21,6 +21,7 @@ Result<std::vector<TensorRecord>> read_tensors(std::span<const std::byte> bytes)
 Result<std::vector<InputRecord>> read_inputs(std::span<const std::byte> bytes);
 Result<std::vector<LinearRecord>> read_linears(std::span<const std::byte> bytes);
 Result<TokenizerData> read_tokenizer(std::span<const std::byte> bytes);
+Result<ChatTemplate> read_chat(std::span<const std::byte> bytes);
 Result<Metadata> read_metadata(std::span<const std::byte> bytes);
 
 void write_config(ByteWriter& writer, const ModelConfig& config);
@@ -28,6 +29,7 @@ void write_tensors(ByteWriter& writer, const std::vector<TensorRecord>& tensors)
 void write_inputs(ByteWriter& writer, const std::vector<InputRecord>& inputs);
 void write_linears(ByteWriter& writer, const std::vector<LinearRecord>& linears);
 void write_tokenizer(ByteWriter& writer, const TokenizerData& tokenizer);
+void write_chat(ByteWriter& writer, ChatTemplate chat);
 void write_metadata(ByteWriter& writer, const Metadata& metadata);
 
 // A section that starts with a count of records: u32 count, u32 zero. Refuses counts beyond `most`

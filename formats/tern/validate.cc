@@ -65,6 +65,13 @@ Status validate_tensor(const TensorRecord& t) {
   return error.code() == Code::invalid_argument ? corrupt(error.message()) : error;
 }
 
+Status validate_chat(const ModelDescription& d) {
+  if (!d.chat) return {};
+  if (!d.tokenizer) return corrupt("there is a chat template, but no tokenizer");
+  if (static_cast<uint16_t>(*d.chat) == 0) return corrupt("template is 0, expected at least 1");
+  return {};
+}
+
 Status validate_metadata(const ModelDescription& d) {
   TERN_TRY(check_records("entries", d.metadata.size(), kMaxMetadata));
   for (const auto& [key, value] : d.metadata) {
@@ -155,6 +162,7 @@ Status validate_description(const ModelDescription& d) {
   TERN_TRY(check_names(d.linears, "linear").within("section LINR"));
   TERN_TRY(validate_linears(d));
   if (d.tokenizer) TERN_TRY(validate_tokenizer(*d.tokenizer).within("section TOKN"));
+  TERN_TRY(validate_chat(d).within("section CHAT"));
   return validate_metadata(d).within("section META");
 }
 

@@ -33,6 +33,7 @@ std::vector<EncodedSection> encode_sections(const ModelDescription& d) {
   write_inputs(add(kSectionInputs, kSectionCritical), d.inputs);
   write_linears(add(kSectionLinears, kSectionCritical), d.linears);
   if (d.tokenizer) write_tokenizer(add(kSectionTokenizer, kSectionCritical), *d.tokenizer);
+  if (d.chat) write_chat(add(kSectionChat, 0), *d.chat);
   if (!d.metadata.empty()) write_metadata(add(kSectionMetadata, 0), d.metadata);
   return sections;
 }

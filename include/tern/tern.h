@@ -106,7 +106,8 @@ typedef struct tern_model_info {
   uint64_t bytes_per_token;  /* weights that one decoded token reads */
   int32_t has_tokenizer;     /* 1 or 0 */
   int32_t bos, eos;          /* token ids; -1: none */
-  int32_t reserved;
+  uint32_t pieces;           /* of the vocabulary; 0 without one. Logits from there on belong to no token where it is
+                              * less than vocab_size: give only the first `pieces` of them to a sampler */
 } tern_model_info;
 
 TERN_API tern_status tern_model_get_info(const tern_model* model, tern_model_info* info, tern_error* error);
@@ -231,7 +232,7 @@ TERN_API tern_status tern_sampler_create(const tern_sampler_options* options, te
                                          tern_error* error);
 TERN_API void tern_sampler_free(tern_sampler* sampler); /* NULL is allowed */
 
-/* Picks the next token. Logits that are not finite are never picked; if none is finite, TERN_INVALID_ARGUMENT. */
+/* Picks the next token, one below `count` (tern_model_info.pieces, if that is less than there are logits). Logits that are not finite are never picked; if none is finite, TERN_INVALID_ARGUMENT. */
 TERN_API tern_status tern_sampler_sample(tern_sampler* sampler, const float* logits, size_t count, int32_t* token,
                                          tern_error* error);
 /* Tells the repetition penalty what was appended, prompt tokens too. */

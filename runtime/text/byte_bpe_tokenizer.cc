@@ -19,7 +19,7 @@ class ByteBpeTokenizer final : public Tokenizer {
   }
 
  protected:
-  Status encode_plain(std::string_view text, std::vector<int32_t>& ids) const override {
+  Status encode_plain(std::string_view text, bool, std::vector<int32_t>& ids) const override {
     size_t from = 0;
     while (const auto match = user_.find(text, from)) {
       TERN_TRY(encoder_->encode(text.substr(from, match->begin - from), ids));

@@ -26,6 +26,8 @@ float penalized(float logit, float penalty) {
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {}
 
+void Sampler::restrict_to(std::vector<bool> usable) { usable_ = std::move(usable); }
+
 void Sampler::accept(int32_t token) { history_.push_back(token); }
 
 void Sampler::penalize() {
@@ -95,8 +97,10 @@ int32_t Sampler::draw() {
 
 int32_t Sampler::sample(std::span<const float> logits) {
   candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isfinite(logits[i])) candidates_.emplace_back(logits[i], static_cast<int32_t>(i));
+  const size_t count = usable_.empty() ? logits.size() : std::min(logits.size(), usable_.size());
+  for (size_t i = 0; i < count; ++i) {
+    if (std::isfinite(logits[i]) && (usable_.empty() || usable_[i]))
+      candidates_.emplace_back(logits[i], static_cast<int32_t>(i));
   }
   if (candidates_.empty()) return -1;
   penalize();

@@ -25,7 +25,9 @@ struct SamplerOptions {
 class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);
-  // The next token. Logits that are not finite are never chosen; -1 if none is finite. Greedy draws no random number.
+  // From now on only ids of [0, usable.size()) whose entry is true are chosen (vocabulary.h, usable_tokens).
+  void restrict_to(std::vector<bool> usable);
+  // The next token. Logits that are not finite are never chosen; -1 if none is left. Greedy draws no random number.
   int32_t sample(std::span<const float> logits);
   void accept(int32_t token);  // tells the penalty what was appended (prompt tokens too)
 
@@ -37,6 +39,7 @@ class Sampler {
   int32_t draw();
 
   SamplerOptions options_;
+  std::vector<bool> usable_;  // empty: all
   Random random_;
   std::vector<int32_t> history_;
   std::vector<std::pair<float, int32_t>> candidates_;  // logit, token

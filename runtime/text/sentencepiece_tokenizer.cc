@@ -55,16 +55,16 @@ class SentencePieceTokenizer final : public Tokenizer {
   }
 
  protected:
-  Status encode_plain(std::string_view text, std::vector<int32_t>& ids) const override {
-    return encode_runs(normalize(text), ids);
+  Status encode_plain(std::string_view text, bool inner, std::vector<int32_t>& ids) const override {
+    return encode_runs(normalize(text, inner), ids);
   }
 
  private:
   // What sentencepiece's identity normalizer does with the same three flags, for any bytes.
-  std::string normalize(std::string_view text) const {
+  std::string normalize(std::string_view text, bool inner) const {
     std::string out = data_.remove_extra_whitespaces ? squeeze_spaces(text) : std::string(text);
     if (out.empty()) return out;
-    if (data_.add_dummy_prefix) out.insert(out.begin(), ' ');
+    if (data_.add_dummy_prefix && !inner) out.insert(out.begin(), ' ');
     if (data_.escape_whitespaces) replace_all(out, " ", kSpaceSymbol);
     const std::string_view space = data_.escape_whitespaces ? kSpaceSymbol : " ";
     std::string_view kept = out;

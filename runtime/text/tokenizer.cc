@@ -35,7 +35,7 @@ Result<std::vector<int32_t>> Tokenizer::start(std::string_view text, bool add_bo
 
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool add_bos) const {
   TERN_ASSIGN(auto ids, start(text, add_bos));
-  TERN_TRY(encode_plain(text, ids));
+  TERN_TRY(encode_plain(text, false, ids));
   return ids;
 }
 
@@ -45,11 +45,17 @@ Result<std::vector<int32_t>> Tokenizer::encode_special(std::string_view text, bo
   while (const auto match = special_.find(text, from)) {
     from = match->begin + match->bytes;
     if (data_.pieces[static_cast<size_t>(match->id)].type != PieceType::control) continue;  // left to encode_plain
-    if (match->begin > plain) TERN_TRY(encode_plain(text.substr(plain, match->begin - plain), ids));
+    if (match->begin > plain) TERN_TRY(encode_plain(text.substr(plain, match->begin - plain), false, ids));
     ids.push_back(match->id);
     plain = from;
   }
-  if (plain < text.size()) TERN_TRY(encode_plain(text.substr(plain), ids));
+  if (plain < text.size()) TERN_TRY(encode_plain(text.substr(plain), false, ids));
+  return ids;
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode_inner(std::string_view text) const {
+  TERN_ASSIGN(auto ids, start(text, false));
+  TERN_TRY(encode_plain(text, true, ids));
   return ids;
 }
 

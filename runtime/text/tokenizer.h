@@ -29,6 +29,8 @@ class Tokenizer {
   // chat template made, never for what a user typed. What lies between them is encoded part by part, each as encode
   // would (with sentencepiece_bpe each with its dummy prefix).
   Result<std::vector<int32_t>> encode_special(std::string_view text, bool add_bos) const;
+  // Ids of a text that goes on where other tokens end: as encode, but with neither BOS nor add_dummy_prefix.
+  Result<std::vector<int32_t>> encode_inner(std::string_view text) const;
   // The bytes a token adds to a text that already has `previous` as its last token (-1: it is the first).
   // Control tokens and ids outside the vocabulary add nothing. The first piece, also after BOS, loses the leading space
   // of add_dummy_prefix. May end inside a UTF-8 sequence: see Utf8Stream.
@@ -39,8 +41,8 @@ class Tokenizer {
 
  protected:
   explicit Tokenizer(TokenizerData data);
-  // Appends the ids of a text without BOS and without regard to control pieces.
-  virtual Status encode_plain(std::string_view text, std::vector<int32_t>& ids) const = 0;
+  // Appends the ids of a text without BOS and without regard to control pieces. inner: no dummy prefix either.
+  virtual Status encode_plain(std::string_view text, bool inner, std::vector<int32_t>& ids) const = 0;
   TokenizerData data_;
 
  private:

@@ -177,4 +177,11 @@ Status validate_vocabulary(const TokenizerData& data) {
   return check_nesting(data.pieces);
 }
 
+std::vector<bool> usable_tokens(const TokenizerData& data) {
+  std::vector<bool> usable;
+  usable.reserve(data.pieces.size());
+  for (const Piece& piece : data.pieces) usable.push_back(!piece.text.empty());
+  return usable;
+}
+
 }  // namespace tern

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "formats/tern/description.h"
@@ -17,6 +18,10 @@ inline constexpr size_t kMaxNestedUserPieces = 64;  // prefixes of one another t
 // Fails with corrupt, naming the piece and the rule. Covers everything that sentencepiece
 // would check, and what it would not: NUL bytes, nesting of user-defined pieces, lengths.
 Status validate_vocabulary(const TokenizerData& data);
+
+// Which ids stand for something: those of pieces with a text. A model's vocabulary may be larger (rows that fill up a
+// matrix), and a numbering may have holes.
+std::vector<bool> usable_tokens(const TokenizerData& data);
 
 // The byte that "<0x0A>" stands for; -1 for any other text.
 int byte_of_piece(std::string_view text);

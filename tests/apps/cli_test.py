@@ -80,7 +80,7 @@ class Help(Case):
         for words in (["help"], ["--help"], []):
             self.assertIn("convert", self.ok(*words).stdout)
         self.assertIn("tern eval perplexity", self.ok("help", "eval", "perplexity").stdout)
-        for verb in ("run", "convert", "inspect", "verify", "bench", "cpu", "eval"):
+        for verb in ("run", "chat", "convert", "inspect", "verify", "bench", "cpu", "eval"):
             self.assertIn(f"tern {verb}", self.ok("help", verb).stdout)
             self.assertEqual(self.ok(verb, "--help").stdout, self.ok("help", verb).stdout)
 

@@ -60,6 +60,7 @@ TEST_CASE("a model says what it is") {
   CHECK(info.file_bytes == std::filesystem::file_size(scratch / "m.tern"));
   CHECK(info.bytes_per_token > 0);
   CHECK(info.has_tokenizer == 1);
+  CHECK(info.pieces == 263);
   CHECK(info.bos == 1);
   CHECK(info.eos == 2);
   CHECK_THAT(kernels_of(model), Catch::Contains("linear_"));
@@ -67,6 +68,7 @@ TEST_CASE("a model says what it is") {
   const ModelHandle bare = load(write_model(scratch, "bare.tern", smallest(), false));
   works([&](tern_error* e) { return tern_model_get_info(bare.get(), &info, e); });
   CHECK(info.has_tokenizer == 0);
+  CHECK(info.pieces == 0);
   CHECK(info.bos == -1);
   fails(TERN_INVALID_ARGUMENT, "model is NULL", [&](tern_error* e) { return tern_model_get_info(nullptr, &info, e); });
   fails(TERN_INVALID_ARGUMENT, "info is NULL",

@@ -182,6 +182,7 @@ nlohmann::json summary(const TernFile& file) {
                             {"post", post}});
   }
   j["tokenizer"] = d.tokenizer ? tokenizer_json(*d.tokenizer) : nlohmann::json();
+  j["chat"] = d.chat ? nlohmann::json(static_cast<unsigned>(*d.chat)) : nlohmann::json();
   j["metadata"] = nlohmann::json::array();
   for (const auto& [key, value] : d.metadata) j["metadata"].push_back({key, value});
   return j;

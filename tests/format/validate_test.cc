@@ -172,6 +172,13 @@ TEST_CASE("tensors and tokenizers keep their rules") {
         std::string::npos);
   CHECK(model_error([](ModelDescription& d) { d.tokenizer->pieces.clear(); }).find("the count of pieces is 0") !=
         std::string::npos);
+  CHECK(model_error([](ModelDescription& d) { d.chat = ChatTemplate(0); }) ==
+        "section CHAT: template is 0, expected at least 1");
+  CHECK(model_error([](ModelDescription& d) { d.chat = ChatTemplate(999); }) == "");  // of a later version
+  CHECK(model_error([](ModelDescription& d) {
+          d.chat = ChatTemplate::llama3;
+          d.tokenizer.reset();
+        }) == "section CHAT: there is a chat template, but no tokenizer");
   CHECK(model_error([](ModelDescription& d) { d.metadata[0].first.clear(); }).find("a key has 0 bytes") !=
         std::string::npos);
 }

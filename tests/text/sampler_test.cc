@@ -215,3 +215,18 @@ TEST_CASE("The same seed gives the same tokens, another seed others") {
   CHECK(run(1) == run(1));
   CHECK(run(1) != run(2));
 }
+
+TEST_CASE("Only usable ids are chosen, greedily or not") {
+  const std::vector<float> logits = {1, 5, 2, 9, 3, 99, 100};
+  for (const float temperature : {0.f, 5.f}) {
+    SamplerOptions o = plain();
+    o.temperature = temperature;
+    Sampler sampler(o);
+    sampler.restrict_to({true, true, true, false, true});  // 3 is a hole, 5 and 6 fill up the matrix
+    std::set<int32_t> seen;
+    for (int i = 0; i < 300; ++i) seen.insert(sampler.sample(logits));
+    CHECK(seen == (temperature == 0 ? std::set<int32_t>{1} : std::set<int32_t>{0, 1, 2, 4}));
+    CHECK(sampler.sample(std::vector<float>{kNan, kInf, kNan, 1}) == -1);
+    CHECK(sampler.sample(std::vector<float>{1}) == 0);  // fewer logits than ids
+  }
+}

@@ -104,6 +104,15 @@ TEST_CASE("Control pieces stand for their tokens only where that is asked for") 
   CHECK(special("hello world") == encode(*tokenizer, "hello world"));
 }
 
+TEST_CASE("A text that goes on gets neither BOS nor a dummy prefix") {
+  const auto tokenizer = make(little_english());
+  const auto inner = [&](std::string_view text) { return tokenizer->encode_inner(text).value(); };
+  CHECK(inner(" hello world") == encode(*tokenizer, "hello world"));
+  CHECK(tokenizer->decode(inner("hello")) == "hello");
+  CHECK(inner("hello") != encode(*tokenizer, "hello"));
+  CHECK(inner("").empty());
+}
+
 TEST_CASE("A piece's text: first space, control, bytes, unknown, outside") {
   const auto tokenizer = make(little_english());
   const int32_t hello = kFirstPiece + 12, two_spaces = kFirstPiece + 18;

@@ -87,6 +87,15 @@ void add_tokenizers(std::vector<BrokenFile>& files) {
                    changed("byte_tokenizer", [](Bytes& f) { poke<uint16_t>(f, section_offset(f, "TOKN"), 3); })});
 }
 
+void add_chat_templates(std::vector<BrokenFile>& files) {
+  files.push_back({"bad_chat_template", changed("chat_template", [](Bytes& f) {
+                     poke<uint16_t>(f, section_offset(f, "CHAT"), 0);
+                   })});
+  files.push_back({"bad_chat_reserved", changed("chat_template", [](Bytes& f) {
+                     poke<uint32_t>(f, section_offset(f, "CHAT") + 4, 1);
+                   })});
+}
+
 // These parse; verify_payload must find them.
 void add_payloads(std::vector<BrokenFile>& files) {
   Bytes flipped = golden_file("example");
@@ -121,6 +130,7 @@ std::vector<BrokenFile> broken_files() {
   add_frames(files);
   add_descriptions(files);
   add_tokenizers(files);
+  add_chat_templates(files);
   add_payloads(files);
   return files;
 }

@@ -188,6 +188,12 @@ ModelDescription with_byte_tokenizer() {
   return d;
 }
 
+ModelDescription with_chat_template() {
+  ModelDescription d = with_byte_tokenizer();
+  d.chat = ChatTemplate::chatml;
+  return d;
+}
+
 }  // namespace
 
 std::vector<GoldenModel> golden_models() {
@@ -211,6 +217,7 @@ std::vector<GoldenModel> golden_models() {
           {"int4_group", one_matrix(ints(4, ScaleScope::group, f16, 12), 19, 30)},
           {"int6_tensor", one_matrix(ints(6, ScaleScope::tensor, f32), 17, 33)},
           {"int6_group", one_matrix(ints(6, ScaleScope::group, f16, 20), 18, 50)},
+          {"chat_template", with_chat_template()},
           {"compositions", compositions()},
           {"optional_parts", optional_parts()}};
 }

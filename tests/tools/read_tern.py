@@ -19,7 +19,7 @@ except ImportError:
     xxhash = None
 
 MAGIC = b"\x89TRN\r\n\x1a\n"
-KNOWN = {"CONF": 1, "TENS": 1, "INPT": 1, "LINR": 1, "TOKN": 1, "META": 0, "SHRD": 1, "DATA": 1}
+KNOWN = {"CONF": 1, "TENS": 1, "INPT": 1, "LINR": 1, "TOKN": 1, "CHAT": 0, "META": 0, "SHRD": 1, "DATA": 1}
 CONFIG = [("architecture", 3), ("vocab_size", 1), ("hidden_size", 1), ("ffn_size", 1), ("layers", 1), ("heads", 1),
           ("kv_heads", 1), ("head_dim", 1), ("context", 1), ("norm_eps", 2), ("final_norm_eps", 2), ("rope_base", 2),
           ("rope_pairing", 3), ("activation", 3)]
@@ -318,6 +318,13 @@ def read_tokenizer(cursor):
     return t
 
 
+def read_chat(cursor):
+    template, zero, zero_too = cursor.get("HHI")
+    need(template > 0 and zero == 0 and zero_too == 0, "CHAT: fields")
+    cursor.end()
+    return template
+
+
 def read_metadata(cursor):
     entries = []
     for _ in range(cursor.count()):
@@ -342,6 +349,8 @@ def load(path):
     model["inputs"] = read_inputs(cursor("INPT"))
     model["linears"] = read_linears(cursor("LINR"), model["inputs"], model["tensors"])
     model["tokenizer"] = read_tokenizer(cursor("TOKN")) if "TOKN" in sections else None
+    model["chat"] = read_chat(cursor("CHAT")) if "CHAT" in sections else None
+    need(model["chat"] is None or model["tokenizer"], "CHAT: without a tokenizer")
     model["metadata"] = read_metadata(cursor("META")) if "META" in sections else []
     return data, model
 
