@@ -47,7 +47,7 @@ class ByteTokenizer final : public Tokenizer {
     data.bos = 256;
     return data;
   }
-  Status encode_plain(std::string_view text, std::vector<int32_t>& ids) const override {
+  Status encode_plain(std::string_view text, bool, std::vector<int32_t>& ids) const override {
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
     return {};
   }
