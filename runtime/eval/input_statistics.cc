@@ -55,6 +55,10 @@ Result<InputStatistics> collect(std::shared_ptr<const Model> model, std::span<co
   SquareSums sums(model->parts());
   SessionOptions o;
   o.context = options.context != 0 ? options.context : std::min(model->config().context, kMostContext);
+  if (o.context > model->config().context) {
+    return invalid_argument(
+        fmt::format("windows of {} positions, the model was trained for {}", o.context, model->config().context));
+  }
   o.threads = options.threads;
   o.key_type = o.value_type = FloatType::f32;
   o.observer = &sums;
