@@ -21,7 +21,7 @@ struct Found {
   std::string where;
 };
 
-Result<std::string> text_of(const json& value, const std::string& where) {
+Result<std::string> template_of(const json& value, const std::string& where) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return corrupt(where + ": expected a string or a list of named templates");
   for (const json& entry : value) {
@@ -45,7 +45,7 @@ Result<std::optional<Found>> find_template(const std::filesystem::path& director
     if (!file_exists(path)) continue;
     TERN_ASSIGN(const json file, read_json_file(path));
     if (!file.is_object() || !file.contains("chat_template") || file["chat_template"].is_null()) continue;
-    TERN_ASSIGN(std::string text, text_of(file["chat_template"], path + ": chat_template"));
+    TERN_ASSIGN(std::string text, template_of(file["chat_template"], path + ": chat_template"));
     return std::optional(Found{std::move(text), name});
   }
   return std::optional<Found>();
