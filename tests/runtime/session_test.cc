@@ -69,32 +69,38 @@ std::vector<uint64_t> whole(const std::shared_ptr<const Model>& model, const Ses
 }
 
 template <class Body>
-void for_each_shape(Body body) {
-  for (const TinyShape& shape : test::tiny_shapes()) {
-    INFO(shape.name);
-    const TinyFile file(shape);
-    body(shape, file);
+void for_each_shape(Body body, size_t every = 1) {
+  const std::vector<TinyShape> shapes = test::tiny_shapes();
+  for (size_t i = 0; i < shapes.size(); i += every) {
+    INFO(shapes[i].name);
+    const TinyFile file(shapes[i]);
+    body(shapes[i], file);
   }
 }
+
+constexpr size_t kSome = TERN_SLOW_RUN ? 4 : 1;  // of the shapes, where each takes long
 
 }  // namespace
 
 TEST_CASE("session: the same bits for any batch split and thread count") {
-  for_each_shape([](const TinyShape&, const TinyFile& file) {
-    const auto model = file.load();
-    for (const auto& [keys, values] : {std::pair{FloatType::f16, FloatType::f16}, {FloatType::f32, FloatType::f16}}) {
-      const std::vector<uint64_t> expected = whole(model, options(1, 512, keys, values));
-      const std::vector<int32_t> tokens = prompt(*model, 1);
-      // Threads and pieces; 3 threads seldom: they outnumber the cores of small machines.
-      for (const auto& [threads, piece] :
-           {std::pair<unsigned, size_t>{1, 1}, {1, 7}, {1, 64}, {2, 1}, {2, 64}, {3, 64}}) {
-        INFO("threads " << threads << " piece " << piece);
-        CHECK(feed_fresh(*session(model, options(threads, 512, keys, values)), tokens, piece) == expected);
-      }
-      for (unsigned threads : {2u, 3u}) CHECK(whole(model, options(threads, 512, keys, values)) == expected);
-      CHECK(whole(model, options(2, 7, keys, values)) == expected);  // cut by the batch size
-    }
-  });
+  for_each_shape(
+      [](const TinyShape&, const TinyFile& file) {
+        const auto model = file.load();
+        for (const auto& [keys, values] :
+             {std::pair{FloatType::f16, FloatType::f16}, {FloatType::f32, FloatType::f16}}) {
+          const std::vector<uint64_t> expected = whole(model, options(1, 512, keys, values));
+          const std::vector<int32_t> tokens = prompt(*model, 1);
+          // Threads and pieces; 3 threads seldom: they outnumber the cores of small machines.
+          for (const auto& [threads, piece] :
+               {std::pair<unsigned, size_t>{1, 1}, {1, 7}, {1, 64}, {2, 1}, {2, 64}, {3, 64}}) {
+            INFO("threads " << threads << " piece " << piece);
+            CHECK(feed_fresh(*session(model, options(threads, 512, keys, values)), tokens, piece) == expected);
+          }
+          for (unsigned threads : {2u, 3u}) CHECK(whole(model, options(threads, 512, keys, values)) == expected);
+          CHECK(whole(model, options(2, 7, keys, values)) == expected);  // cut by the batch size
+        }
+      },
+      kSome);
 }
 
 namespace {
@@ -123,10 +129,12 @@ void check_every_isa(const TinyFile& file, ActivationRounding activations, uint3
 }  // namespace
 
 TEST_CASE("session: the same bits from every ISA and kernel family") {
-  for_each_shape([](const TinyShape&, const TinyFile& file) {
-    check_every_isa(file, ActivationRounding::from_file, kPrompt);
-    check_every_isa(file, ActivationRounding::f32, kPrompt);
-  });
+  for_each_shape(
+      [](const TinyShape&, const TinyFile& file) {
+        check_every_isa(file, ActivationRounding::from_file, kPrompt);
+        check_every_isa(file, ActivationRounding::f32, kPrompt);
+      },
+      kSome);
 }
 
 // For an emulated CPU: run with "[short]".
