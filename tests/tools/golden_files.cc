@@ -82,6 +82,7 @@ Status append_array(TernWriter& writer, uint32_t id, const TensorRecord& t, cons
 int golden_code(const TensorRecord& t, uint64_t row, uint64_t col, unsigned plane) {
   const uint64_t mixed = (row * 7 + col * 5 + plane * 3 + row * col) % 257;
   if (t.encoding.kind == EncodingKind::trit) return static_cast<int>(mixed % 3) - 1;
+  if (t.encoding.kind != EncodingKind::int_) return 0;
   return static_cast<int>(mixed % (1u << t.encoding.bits)) - int_zero(t.encoding.bits);
 }
 
