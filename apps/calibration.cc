@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "apps/terminal.h"
-#include "apps/text_input.h"
 #include "runtime/eval/input_statistics.h"
 #include "runtime/eval/windows.h"
 
@@ -42,31 +41,24 @@ Result<std::shared_ptr<const Model>> load_unquantized(const SourceModel& source,
 
 }  // namespace
 
-void add_calibration_flags(CLI::App& verb, CalibrationFlags& flags) {
+void add_calibration_flags(CLI::App& verb, TextSource& flags) {
   CLI::Option* text =
-      verb.add_option("--calibrate", flags.text, "ptqtp: weigh errors by what the layers read of this text");
+      verb.add_option("--calibrate", flags.path, "ptqtp: weigh errors by what the layers read of this text");
   verb.add_option("--calibrate-limit", flags.limit, "tokens of the text to use; 0: all")
       ->needs(text)
       ->capture_default_str();
   verb.add_flag("--calibrate-tokens", flags.tokens, "the file holds token ids instead of text")->needs(text);
 }
 
-Result<ColumnEnergies> calibrate(const SourceModel& source, const CalibrationFlags& flags, const std::string& output) {
-  TERN_ASSIGN(const std::string text, read_text(flags.text));
+Result<ColumnEnergies> calibrate(const SourceModel& source, const TextSource& flags, const std::string& output) {
+  TERN_ASSIGN(const std::string text, read_text(flags.path));
   TERN_ASSIGN(const auto model, load_unquantized(source, output));
-  std::vector<int32_t> ids;
-  if (flags.tokens) {
-    TERN_ASSIGN(ids, parse_ids(text));
-  } else {
-    TERN_ASSIGN(const auto tokenizer, make_tokenizer(*model));
-    TERN_ASSIGN(ids, tokenizer->encode(text, false));
-  }
-  if (flags.limit != 0 && flags.limit < ids.size()) ids.resize(flags.limit);
+  TERN_ASSIGN(const auto ids, tokens_of(text, flags, *model, "--calibrate-tokens"));
   StatisticsOptions options;
   options.bos = leading_bos(*model);
   ProgressBar bar("calibrate");
   TERN_ASSIGN(InputStatistics statistics, input_statistics(model, ids, options, bar.callback()));
-  fmt::print("calibrated on {} tokens of {}\n", statistics.tokens, flags.text);
+  fmt::print("calibrated on {} tokens of {}\n", statistics.tokens, flags.path);
   return std::move(statistics.mean_square);
 }
 

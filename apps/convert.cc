@@ -22,7 +22,7 @@ struct ConvertFlags {
   ImportOptions import;
   std::optional<uint32_t> group;
   PtqtpOptions ptqtp;
-  CalibrationFlags calibration;
+  TextSource calibration{"", 16384};
   bool force = false, quiet = false;
 };
 
@@ -114,7 +114,7 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
                       options.embed == WeightChoice::ptqtp;
   if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
     return invalid_argument("--planes and --tied belong to --weights ptqtp");
-  if (!planes && !flags.calibration.text.empty()) return invalid_argument("--calibrate belongs to --weights ptqtp");
+  if (!planes && !flags.calibration.path.empty()) return invalid_argument("--calibrate belongs to --weights ptqtp");
   return options;
 }
 
@@ -133,7 +133,7 @@ Status run_convert(const ConvertFlags& flags) {
   std::fflush(stdout);
 
   Result<ConvertReport> report = [&]() -> Result<ConvertReport> {
-    if (!flags.calibration.text.empty()) {
+    if (!flags.calibration.path.empty()) {
       TERN_ASSIGN(options.calibration, calibrate(source, flags.calibration, flags.output));
     }
     ProgressBar bar("convert");

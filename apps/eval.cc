@@ -5,9 +5,6 @@
 
 #include <filesystem>
 
-#include "apps/terminal.h"
-#include "apps/text_input.h"
-
 namespace tern::app {
 namespace {
 
@@ -29,19 +26,6 @@ void add_text_flags(CLI::App& verb, TextFlags& flags) {
       ->capture_default_str();
   verb.add_option("--limit", flags.limit, "tokens of the text to use; 0: all")->capture_default_str();
   verb.add_flag("--tokens", flags.tokens, "the file holds token ids instead of text");
-}
-
-Result<std::vector<int32_t>> read_tokens(const TextFlags& flags, const Model& model) {
-  TERN_ASSIGN(const std::string text, read_text(flags.path));
-  std::vector<int32_t> ids;
-  if (flags.tokens) {
-    TERN_ASSIGN(ids, parse_ids(text));
-  } else {
-    TERN_ASSIGN(const auto tokenizer, make_tokenizer(model));
-    TERN_ASSIGN(ids, tokenizer->encode(text, false));
-  }
-  if (flags.limit && flags.limit < ids.size()) ids.resize(flags.limit);
-  return ids;
 }
 
 std::string protocol_of(const WindowOptions& o) {

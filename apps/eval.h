@@ -12,6 +12,7 @@
 #include "apps/command.h"
 #include "apps/model_options.h"
 #include "apps/table.h"
+#include "apps/text_input.h"
 #include "runtime/eval/windows.h"
 
 namespace tern::app {
@@ -20,15 +21,11 @@ void add_eval_perplexity(CLI::App& eval, Action& chosen);
 void add_eval_kl(CLI::App& eval, Action& chosen);
 void add_eval_choice(CLI::App& eval, Action& chosen);
 
-struct TextFlags {
-  std::string path;
-  uint64_t limit = 0;
+struct TextFlags : TextSource {
   uint32_t stride = 0;
-  bool tokens = false;
 };
 
 void add_text_flags(CLI::App& verb, TextFlags& flags);
-Result<std::vector<int32_t>> read_tokens(const TextFlags& flags, const Model& model);
 
 // What is read and scored, in a sentence. options.context is not 0.
 std::string protocol_of(const WindowOptions& options);

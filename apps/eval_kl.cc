@@ -89,6 +89,7 @@ Status check_tokenizers(const KlFlags& flags, const Model& base, const Model& mo
 }
 
 Result<Report> measure_kl(const KlFlags& flags) {
+  TERN_ASSIGN(const std::string text, read_text(flags.text.path));
   ModelOptions options = flags.model, base_options = flags.model;
   base_options.path = flags.base;
   TERN_ASSIGN(const auto base, load_model(base_options));
@@ -98,7 +99,7 @@ Result<Report> measure_kl(const KlFlags& flags) {
   base_options.context = options.context;
   TERN_ASSIGN(const auto base_session, make_session(base, base_options));
   TERN_ASSIGN(const auto session, make_session(model, options));
-  TERN_ASSIGN(const auto ids, read_tokens(flags.text, *model));
+  TERN_ASSIGN(const auto ids, tokens_of(text, flags.text, *model, "--tokens"));
   KlRun run;
   run.windows = {options.context, std::max(leading_bos(*base), leading_bos(*model)), flags.text.stride};
   run.text_tokens = ids.size();

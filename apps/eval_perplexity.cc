@@ -64,9 +64,10 @@ Facts perplexity_facts(const PerplexityFlags& flags, const PerplexityRun& run) {
 }
 
 Result<Report> measure_perplexity(const PerplexityFlags& flags) {
+  TERN_ASSIGN(const std::string text, read_text(flags.text.path));
   TERN_ASSIGN(const auto model, load_model(flags.model));
   TERN_ASSIGN(const auto session, make_session(model, flags.model));
-  TERN_ASSIGN(const auto ids, read_tokens(flags.text, *model));
+  TERN_ASSIGN(const auto ids, tokens_of(text, flags.text, *model, "--tokens"));
   PerplexityRun run;
   run.windows = {session->context(), leading_bos(*model), flags.text.stride};
   run.text_tokens = ids.size();

@@ -27,14 +27,25 @@ Result<std::vector<int32_t>> parse_ids(const std::string& text) {
   return ids;
 }
 
-Result<std::unique_ptr<Tokenizer>> make_tokenizer(const Model& model) {
+Result<std::unique_ptr<Tokenizer>> make_tokenizer(const Model& model, const char* ids_flag) {
   const auto& stored = model.file().description().tokenizer;
-  if (!stored) {
-    return not_found(
-        fmt::format("{}: the file holds no tokenizer; give token ids with --tokens, or convert again with --tokenizer",
-                    model.file().path()));
+  if (stored) return Tokenizer::create(*stored);
+  const std::string instead = *ids_flag ? fmt::format("give token ids with {}, or ", ids_flag) : "";
+  return not_found(
+      fmt::format("{}: the file holds no tokenizer; {}convert again with --tokenizer", model.file().path(), instead));
+}
+
+Result<std::vector<int32_t>> tokens_of(const std::string& text, const TextSource& source, const Model& model,
+                                       const char* ids_flag) {
+  std::vector<int32_t> ids;
+  if (source.tokens) {
+    TERN_ASSIGN(ids, parse_ids(text));
+  } else {
+    TERN_ASSIGN(const auto tokenizer, make_tokenizer(model, ids_flag));
+    TERN_ASSIGN(ids, tokenizer->encode(text, false));
   }
-  return Tokenizer::create(*stored);
+  if (source.limit != 0 && source.limit < ids.size()) ids.resize(source.limit);
+  return ids;
 }
 
 }  // namespace tern::app

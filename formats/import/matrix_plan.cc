@@ -120,8 +120,8 @@ Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit, TritPa
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }
 
-// PTQTP's planes out of their dense sums. A matrix that never was planes is taken as without
-// this choice; one that is for the most part is refused.
+// PTQTP's planes out of their dense sums. A matrix that never was planes is taken as without this choice; one that is
+// for the most part is refused.
 Result<MatrixPlan> recover_planes(const SourceMatrix& m, const ConvertOptions& options) {
   const auto group = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
   TERN_ASSIGN(const PlaneScan scan, scan_planes(m, group));

@@ -1,8 +1,7 @@
 // What the linear layers of a model read when it reads a text: the mean square of every input column, which is the
 // diagonal of the Hessian of a layer's squared output error. Quantizers weigh their errors with it (formats/quantize).
 // The text is cut into windows without overlap (runtime/eval/windows.h), whose last token predicts nothing and is not
-// read. Sums are made in double in the order of
-// the text: the same bits with any number of threads.
+// read. Sums are made in double in the order of the text: the same bits with any number of threads.
 #pragma once
 
 #include <cstdint>

@@ -12,6 +12,7 @@
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/values.h"
+#include "tests/format/tile_shapes.h"
 
 namespace tern {
 namespace {
@@ -26,21 +27,8 @@ Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group = 0) {
 }
 Encoding dense(FloatType type) { return {EncodingKind::dense, type, 0, 1, ScaleScope::none, f32, 0}; }
 
-std::vector<int8_t> random_codes(size_t count, int low, int high, uint64_t seed) {
-  Random random(seed);
-  std::vector<int8_t> codes(count);
-  for (int8_t& code : codes) code = static_cast<int8_t>(low + static_cast<int>(random.below(high - low + 1)));
-  return codes;
-}
-
-constexpr std::byte kGuard{0xa5};
-
-struct Shape {
-  uint64_t rows, cols;
-  uint32_t group;  // 0: none
-};
-const Shape kShapes[] = {{16, 16, 0},  {1, 1, 0},  {3, 17, 0},    {16, 15, 0},  {5, 64, 16},
-                         {16, 50, 20}, {7, 33, 1}, {2, 300, 300}, {9, 257, 128}};
+const TileShape kShapes[] = {{16, 16, 0},  {1, 1, 0},  {3, 17, 0},    {16, 15, 0},  {5, 64, 16},
+                             {16, 50, 20}, {7, 33, 1}, {2, 300, 300}, {9, 257, 128}};
 
 }  // namespace
 
@@ -103,14 +91,14 @@ TEST_CASE("layout_of refuses what breaks a rule, naming the field") {
 }
 
 TEST_CASE("trit2 puts every code where the formula says and pads with zero trits") {
-  for (const Shape& s : kShapes) {
+  for (const TileShape& s : kShapes) {
     for (unsigned planes : {1u, 2u, 3u}) {
       const Encoding e = trit(static_cast<uint8_t>(planes), s.group ? ScaleScope::group : ScaleScope::row, s.group);
       const Layout l = layout_of(e, s.rows, s.cols).value();
       const auto trits = random_codes(planes * s.rows * s.cols, -1, 1, s.cols);
-      std::vector<std::byte> tile(l.tile_bytes + 64, kGuard);
+      std::vector<std::byte> tile(l.tile_bytes + 64, kBeyondTile);
       pack_trit2_tile(l, planes, s.rows, s.cols, trits.data(), s.cols, s.rows * s.cols, tile.data());
-      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kGuard);
+      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kBeyondTile);
 
       // The inverse view: every code of every byte, to the column that the document gives it.
       const uint64_t group = s.group ? s.group : s.cols;
@@ -153,15 +141,15 @@ std::vector<Field> fields_of(uint8_t bits, uint64_t block, uint64_t j) {
 
 TEST_CASE("int puts every bit of a code where the document says and pads with the code of zero") {
   for (const uint8_t bits : {4, 6, 8}) {
-    for (const Shape& s : kShapes) {
+    for (const TileShape& s : kShapes) {
       const Encoding e = ints(bits, s.group ? ScaleScope::group : ScaleScope::tensor, s.group);
       const Layout l = layout_of(e, s.rows, s.cols).value();
       const int zero = 1 << (bits - 1);
       auto q = random_codes(s.rows * s.cols, -zero, zero - 1, s.cols);
       q.front() = static_cast<int8_t>(-zero), q.back() = static_cast<int8_t>(zero - 1);
-      std::vector<std::byte> tile(l.tile_bytes + 64, kGuard);
+      std::vector<std::byte> tile(l.tile_bytes + 64, kBeyondTile);
       pack_int_tile(bits, l, s.rows, s.cols, q.data(), s.cols, tile.data());
-      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kGuard);
+      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kBeyondTile);
       const uint64_t group = s.group ? s.group : s.cols;
       for (uint64_t byte = 0; byte < l.tile_bytes; ++byte) {
         const uint64_t block = byte / 64, row = byte % 64 / 4;
@@ -186,14 +174,14 @@ TEST_CASE("int puts every bit of a code where the document says and pads with th
 
 TEST_CASE("dense stores whole columns of 16 rows and pads with zero") {
   for (FloatType type : {f32, f16, bf16}) {
-    for (const Shape& s : kShapes) {
+    for (const TileShape& s : kShapes) {
       const Layout l = layout_of(dense(type), s.rows, s.cols).value();
       std::vector<float> values(s.rows * s.cols);
       Random random(s.cols);
       for (float& v : values) v = bf16_to_f32(f32_to_bf16(f16_to_f32(f32_to_f16(random.normal()))));
-      std::vector<std::byte> tile(l.tile_bytes + 64, kGuard);
+      std::vector<std::byte> tile(l.tile_bytes + 64, kBeyondTile);
       pack_dense_tile(type, s.rows, s.cols, values.data(), s.cols, tile.data());
-      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kGuard);
+      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kBeyondTile);
       const size_t size = type == f32 ? 4 : 2;
       for (uint64_t i = 0; i < l.tile_bytes / size; ++i) {
         const uint64_t col = i / 16, row = i % 16;
@@ -230,9 +218,9 @@ TEST_CASE("scales lie in the order of their scope") {
 
   std::vector<float> values(4 * 3 * 2);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i + 1);
-  std::vector<std::byte> packed(tile_scale_bytes(e, l) + 8, kGuard);
+  std::vector<std::byte> packed(tile_scale_bytes(e, l) + 8, kBeyondTile);
   pack_tile_scales(e, l, 4, values.data(), packed.data());
-  for (size_t i = tile_scale_bytes(e, l); i < packed.size(); ++i) CHECK(packed[i] == kGuard);
+  for (size_t i = tile_scale_bytes(e, l); i < packed.size(); ++i) CHECK(packed[i] == kBeyondTile);
   for (uint64_t r = 0; r < 16; ++r) {
     for (uint64_t g = 0; g < 3; ++g) {
       for (unsigned p = 0; p < 2; ++p) {
@@ -244,7 +232,7 @@ TEST_CASE("scales lie in the order of their scope") {
 }
 
 TEST_CASE("decode_row gives the sum of scale times trit for every row") {
-  for (const Shape& s : kShapes) {
+  for (const TileShape& s : kShapes) {
     const uint64_t rows = s.rows + 16, cols = s.cols;  // two tiles
     const Encoding e = trit(2, s.group ? ScaleScope::group : ScaleScope::row, s.group);
     const Layout l = layout_of(e, rows, cols).value();
@@ -272,7 +260,7 @@ TEST_CASE("decode_row gives the sum of scale times trit for every row") {
 
 TEST_CASE("decode_row gives scale times code for every row") {
   for (const uint8_t bits : {4, 6, 8}) {
-    for (const Shape& s : kShapes) {
+    for (const TileShape& s : kShapes) {
       const uint64_t rows = s.rows + 16, cols = s.cols;  // two tiles
       const Encoding e = ints(bits, s.group ? ScaleScope::group : ScaleScope::row, s.group);
       const Layout l = layout_of(e, rows, cols).value();

@@ -5,23 +5,17 @@
 #include <set>
 #include <vector>
 
-#include "base/random.h"
 #include "formats/encoding/values.h"
+#include "tests/format/tile_shapes.h"
 
 namespace tern {
 namespace {
-
-constexpr std::byte kBeyond{0xa5};
 
 Encoding five(uint8_t planes, ScaleScope scope, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, kTrit5Bits, planes, scope, FloatType::f16, group};
 }
 
-struct FiveShape {
-  uint64_t rows, cols;
-  uint32_t group;  // 0: none
-};
-const FiveShape kFiveShapes[] = {{16, 20, 0},  {1, 1, 0},  {3, 21, 0},    {16, 19, 0},  {5, 80, 20},
+const TileShape kFiveShapes[] = {{16, 20, 0},  {1, 1, 0},  {3, 21, 0},    {16, 19, 0},  {5, 80, 20},
                                  {16, 50, 24}, {7, 33, 1}, {2, 340, 340}, {9, 257, 128}};
 
 }  // namespace
@@ -44,16 +38,14 @@ TEST_CASE("a byte stands for five base-3 digits, most significant first") {
 }
 
 TEST_CASE("trit5 puts every digit where the formula says and pads with zero trits") {
-  for (const FiveShape& s : kFiveShapes) {
+  for (const TileShape& s : kFiveShapes) {
     for (unsigned planes : {1u, 2u, 3u}) {
       const Encoding e = five(static_cast<uint8_t>(planes), s.group ? ScaleScope::group : ScaleScope::row, s.group);
       const Layout l = layout_of(e, s.rows, s.cols).value();
-      Random random(s.cols);
-      std::vector<int8_t> trits(planes * s.rows * s.cols);
-      for (int8_t& t : trits) t = static_cast<int8_t>(static_cast<int>(random.below(3)) - 1);
-      std::vector<std::byte> tile(l.tile_bytes + 64, kBeyond);
+      const auto trits = random_codes(planes * s.rows * s.cols, -1, 1, s.cols);
+      std::vector<std::byte> tile(l.tile_bytes + 64, kBeyondTile);
       pack_trit_tile(e, l, s.rows, s.cols, trits.data(), s.cols, s.rows * s.cols, tile.data());
-      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kBeyond);
+      for (size_t i = l.tile_bytes; i < tile.size(); ++i) REQUIRE(tile[i] == kBeyondTile);
 
       const uint64_t group = s.group ? s.group : s.cols;
       for (uint64_t at = 0; at < l.tile_bytes; ++at) {
@@ -82,12 +74,10 @@ TEST_CASE("trit5 puts every digit where the formula says and pads with zero trit
 }
 
 TEST_CASE("decode_row gives the same values at 1.6 and at 2 bits") {
-  for (const FiveShape& s : kFiveShapes) {
+  for (const TileShape& s : kFiveShapes) {
     const uint64_t cols = s.cols + 700;  // longer than what is unpacked at a time
     Encoding e = five(2, s.group ? ScaleScope::group : ScaleScope::row, s.group);
-    Random random(7);
-    std::vector<int8_t> trits(2 * s.rows * cols);
-    for (int8_t& t : trits) t = static_cast<int8_t>(static_cast<int>(random.below(3)) - 1);
+    const auto trits = random_codes(2 * s.rows * cols, -1, 1, 7);
     std::vector<std::vector<float>> rows[2];
     for (const uint8_t bits : {1, 2}) {
       e.bits = bits;
