@@ -1,11 +1,8 @@
-// attend_block of kernels/attention/attention.h over caches of f32 or f16. V: F32x16 of an ISA.
+// attend_block of kernels/attention/attention.h over caches of f32 or f16. V: F32x16 of an ISA. Few queries read the
+// block as it lies; more share one that is unpacked for them (attend_shared.h).
 #pragma once
 
-#include <cstddef>
-
-#include "formats/encoding/encoding.h"
-#include "kernels/attention/attention.h"
-#include "kernels/simd/exp_lanes.h"
+#include "kernels/attention/attend_shared.h"
 
 namespace tern {
 
@@ -26,67 +23,64 @@ void dot_keys(const float* q, const Array& keys, uint64_t d, uint64_t j, float s
   for (int k = 0; k < kKeys; ++k) scores[j + k] = scale * sum_lanes(sums[k]);
 }
 
-// kParts * 16 values of the accumulator, over all positions of the block.
+// kParts * 16 values of the accumulator, over the positions of the query.
 template <class V, int kParts, class Array>
-void add_values(const float* p, const Array& values, uint64_t d, uint64_t i, uint64_t count, V decay, float* out) {
+void add_values(const AttentionQuery& query, const float* p, const Array& values, uint64_t d, uint64_t i, V decay) {
+  float* out = query.state.accumulator + i;
   V acc[kParts];
-  for (int k = 0; k < kParts; ++k) acc[k] = V::load(out + i + k * simd::kLanes) * decay;
-  for (uint64_t j = 0; j < count; ++j) {
+  for (int k = 0; k < kParts; ++k) acc[k] = V::load(out + k * simd::kLanes) * decay;
+  for (uint64_t j = query.begin; j < query.end; ++j) {
     const V weight = V::broadcast(p[j]);
     for (int k = 0; k < kParts; ++k) acc[k] = fma(weight, values.load(j * d + i + k * simd::kLanes), acc[k]);
   }
-  for (int k = 0; k < kParts; ++k) acc[k].store(out + i + k * simd::kLanes);
+  for (int k = 0; k < kParts; ++k) acc[k].store(out + k * simd::kLanes);
 }
 
 template <class V, class Array>
-void add_values_tail(const float* p, const Array& values, uint64_t d, uint64_t i, uint64_t count, V decay, float* out) {
-  V acc = simd::load_tail<V>(out + i, d - i) * decay;
-  for (uint64_t j = 0; j < count; ++j) acc = fma(V::broadcast(p[j]), values.load(j * d + i, d - i), acc);
-  simd::store_tail(acc, out + i, d - i);
+void add_values_tail(const AttentionQuery& query, const float* p, const Array& values, uint64_t d, uint64_t i,
+                     V decay) {
+  float* out = query.state.accumulator + i;
+  V acc = simd::load_tail<V>(out, d - i) * decay;
+  for (uint64_t j = query.begin; j < query.end; ++j) acc = fma(V::broadcast(p[j]), values.load(j * d + i, d - i), acc);
+  simd::store_tail(acc, out, d - i);
 }
 
 template <class V, class Keys, class Values>
-void attend(AttentionState& state, const float* q, const Keys& keys, const Values& values, uint64_t d, uint64_t count,
-            float scale) {
+void attend_alone(AttentionQuery& query, const Keys& keys, const Values& values, uint64_t d, float scale) {
   constexpr int kAtOnce = 4;
   float p[kCacheBlock] = {};
-  uint64_t j = 0;
-  for (; j + kAtOnce <= count; j += kAtOnce) dot_keys<V, kAtOnce>(q, keys, d, j, scale, p);
-  for (; j < count; ++j) dot_keys<V, 1>(q, keys, d, j, scale, p);
-
-  float largest = state.max;
-  for (j = 0; j < count; ++j) largest = p[j] > largest ? p[j] : largest;
-  float decays[simd::kLanes];
-  simd::exp_lanes(V::broadcast(state.max - largest)).store(decays);
-  for (j = 0; j < kCacheBlock; j += simd::kLanes) {
-    simd::exp_lanes(V::load(p + j) - V::broadcast(largest)).store(p + j);
-  }
-  float sum = 0.f;
-  for (j = 0; j < count; ++j) sum += p[j];
-  state.max = largest;
-  state.sum = __builtin_fmaf(state.sum, decays[0], sum);
-
-  const V decay = V::broadcast(decays[0]);
+  uint64_t j = query.begin;
+  for (; j + kAtOnce <= query.end; j += kAtOnce) dot_keys<V, kAtOnce>(query.q, keys, d, j, scale, p);
+  for (; j < query.end; ++j) dot_keys<V, 1>(query.q, keys, d, j, scale, p);
+  const V decay = V::broadcast(update_softmax<V>(query, p));
   uint64_t i = 0;
   for (; i + kAtOnce * simd::kLanes <= d; i += kAtOnce * simd::kLanes) {
-    add_values<V, kAtOnce>(p, values, d, i, count, decay, state.accumulator);
+    add_values<V, kAtOnce>(query, p, values, d, i, decay);
   }
-  for (; i + simd::kLanes <= d; i += simd::kLanes) {
-    add_values<V, 1>(p, values, d, i, count, decay, state.accumulator);
-  }
-  if (i < d) add_values_tail<V>(p, values, d, i, count, decay, state.accumulator);
+  for (; i + simd::kLanes <= d; i += simd::kLanes) add_values<V, 1>(query, p, values, d, i, decay);
+  if (i < d) add_values_tail<V>(query, p, values, d, i, decay);
+}
+
+template <class V, class Keys, class Values>
+void attend(const Keys& keys, const Values& values, const AttentionBlock& block, AttentionQuery* queries,
+            uint64_t count, float* scratch) {
+  constexpr uint64_t kSharedFrom = 3;  // fewer do not pay for unpacking
+  if (count >= kSharedFrom) return attend_shared<V>(keys, values, block, queries, count, scratch);
+  for (uint64_t i = 0; i < count; ++i) attend_alone<V>(queries[i], keys, values, block.head_dim, block.scale);
 }
 
 template <class V>
-void attend_block(AttentionState& state, const float* q, const std::byte* keys, const std::byte* values,
-                  FloatType key_type, FloatType value_type, uint64_t head_dim, uint64_t count, float scale) {
-  const simd::F32Array<V> k32{reinterpret_cast<const float*>(keys)}, v32{reinterpret_cast<const float*>(values)};
-  const simd::F16Array<V> k16{reinterpret_cast<const uint16_t*>(keys)}, v16{reinterpret_cast<const uint16_t*>(values)};
-  const bool wide_keys = key_type == FloatType::f32, wide_values = value_type == FloatType::f32;
-  if (wide_keys && wide_values) return attend<V>(state, q, k32, v32, head_dim, count, scale);
-  if (wide_keys) return attend<V>(state, q, k32, v16, head_dim, count, scale);
-  if (wide_values) return attend<V>(state, q, k16, v32, head_dim, count, scale);
-  attend<V>(state, q, k16, v16, head_dim, count, scale);
+void attend_block(const AttentionBlock& block, AttentionQuery* queries, uint64_t count, std::byte* scratch) {
+  const simd::F32Array<V> k32{reinterpret_cast<const float*>(block.keys)};
+  const simd::F32Array<V> v32{reinterpret_cast<const float*>(block.values)};
+  const simd::F16Array<V> k16{reinterpret_cast<const uint16_t*>(block.keys)};
+  const simd::F16Array<V> v16{reinterpret_cast<const uint16_t*>(block.values)};
+  const bool wide_keys = block.key_type == FloatType::f32, wide_values = block.value_type == FloatType::f32;
+  float* s = reinterpret_cast<float*>(scratch);
+  if (wide_keys && wide_values) return attend<V>(k32, v32, block, queries, count, s);
+  if (wide_keys) return attend<V>(k32, v16, block, queries, count, s);
+  if (wide_values) return attend<V>(k16, v32, block, queries, count, s);
+  attend<V>(k16, v16, block, queries, count, s);
 }
 
 }  // namespace tern

@@ -50,9 +50,9 @@ struct ElementKernels {
   // Rotates one head of d values by precomputed cos/sin of d/2 angles, in place.
   void (*rope_halves)(float* x, const float* cos, const float* sin, uint64_t d);
   void (*rope_interleaved)(float* x, const float* cos, const float* sin, uint64_t d);
-  // One query head over `count` cached positions of one 32-position block; see kernels/attention/attention.h.
-  void (*attend_block)(struct AttentionState& state, const float* q, const std::byte* keys, const std::byte* values,
-                       FloatType key_type, FloatType value_type, uint64_t head_dim, uint64_t count, float scale);
+  // `count` query heads over one block of the cache; see kernels/attention/attention.h.
+  void (*attend_block)(const struct AttentionBlock& block, struct AttentionQuery* queries, uint64_t count,
+                       std::byte* scratch);
 };
 
 std::span<const ElementKernels> element_kernels();  // best first, scalar last

@@ -15,7 +15,7 @@ using Floats = std::vector<float>;
 constexpr uint64_t kMargin = 16;                   // values behind an output that must stay as they were
 constexpr uint64_t kSizes[] = {5, 64, 87};         // a tail, whole registers, both
 constexpr uint64_t kHeadDim = 87, kHeadHalf = 43;  // 64 + 16 + 7; 32 + 11 pairs
-constexpr uint64_t kBlockCounts[] = {kCacheBlock, kCacheBlock, 7};
+constexpr uint64_t kAttentionQueries = 5;
 
 Floats draw_many(Random& random, uint64_t n) {
   Floats x(n);
@@ -106,25 +106,41 @@ struct Cached {
   }
 };
 
-// Three blocks of positions with growing keys, so that the running maximum moves; the state stands behind the
-// accumulator.
+// Queries over three blocks: all of two, then some of the last; one of them enters the first block in its middle.
+// The state stands behind the accumulators.
+void attend_blocks(const ElementKernels& t, const Floats& q, AttentionBlock block, const Cached& keys,
+                   const Cached& values, uint64_t count, float* y) {
+  constexpr uint64_t kEnds[] = {kCacheBlock, kCacheBlock, 7};
+  std::vector<AttentionQuery> queries(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, y + i * kHeadDim};
+    queries[i] = {q.data() + i * kHeadDim, i == 1 ? 5u : 0u, kCacheBlock, state};
+  }
+  const self_check::Lines<std::byte> scratch(attention_scratch_bytes(kHeadDim));
+  for (uint64_t b = 0; b < std::size(kEnds); ++b) {
+    block.keys = keys.at(block.key_type, b * kCacheBlock * kHeadDim);
+    block.values = values.at(block.value_type, b * kCacheBlock * kHeadDim);
+    for (uint64_t i = 0; i < count; ++i) queries[i].end = kEnds[b] - (kEnds[b] < kCacheBlock ? i / 2 : 0);
+    t.attend_block(block, queries.data(), count, scratch.data());
+    for (AttentionQuery& query : queries) query.begin = 0;
+  }
+  float* last = y + kAttentionQueries * kHeadDim;
+  for (const AttentionQuery& query : queries) *last++ = query.state.max, *last++ = query.state.sum;
+}
+
+// Three blocks of positions with growing keys, so that the running maximum moves. One query alone and several at once.
 bool check_attention(const Pair& pair, Random& random) {
-  const Floats q = draw_many(random, kHeadDim);
+  const Floats q = draw_many(random, kAttentionQueries * kHeadDim);
   const Cached keys(random, 3 * kCacheBlock * kHeadDim, 0.5f), values(random, 3 * kCacheBlock * kHeadDim, 0);
   float scale = 0.002f;  // another for each pair of types: exp(old maximum - new) from 1 to almost 0
   for (const FloatType key_type : {FloatType::f32, FloatType::f16}) {
     for (const FloatType value_type : {FloatType::f32, FloatType::f16}) {
-      const bool same = pair.agree(Floats(kHeadDim), [&](const ElementKernels& t, float* y) {
-        AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, y};
-        uint64_t at = 0;
-        for (const uint64_t count : kBlockCounts) {
-          t.attend_block(state, q.data(), keys.at(key_type, at), values.at(value_type, at), key_type, value_type,
-                         kHeadDim, count, scale);
-          at += count * kHeadDim;
-        }
-        y[kHeadDim + kMargin - 2] = state.max, y[kHeadDim + kMargin - 1] = state.sum;
-      });
-      if (!same) return false;
+      const AttentionBlock block{nullptr, nullptr, key_type, value_type, kHeadDim, scale};
+      for (const uint64_t count : {uint64_t{1}, kAttentionQueries}) {
+        const Floats start(kAttentionQueries * (kHeadDim + 2));
+        const auto run = [&](const ElementKernels& t, float* y) { attend_blocks(t, q, block, keys, values, count, y); };
+        if (!pair.agree(start, run)) return false;
+      }
       scale *= 2;
     }
   }

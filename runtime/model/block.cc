@@ -1,11 +1,10 @@
 #include "runtime/model/block.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "formats/encoding/values.h"
+#include "runtime/model/attention.h"
 #include "runtime/model/rope_table.h"
 
 namespace tern {
@@ -17,11 +16,16 @@ using Range = ThreadTeam::Member::Range;
 class Forward {
  public:
   Forward(const Model::Parts& model, const MicroBatch& piece, const ThreadTeam::Member& member)
-      : m_(model), c_(model.config()), e_(*model.elements), p_(piece), me_(member) {}
+      : m_(model),
+        c_(model.config()),
+        e_(*model.elements),
+        p_(piece),
+        me_(member),
+        clock_(piece.profile, member.index()) {}
 
   void run() {
     embed();
-    me_.barrier();
+    barrier();
     for (uint32_t i = 0; i < c_.layers; ++i) block(m_.blocks[i], i);
     head();
   }
@@ -29,27 +33,38 @@ class Forward {
  private:
   void block(const Block& b, uint32_t layer) {
     normalize(b.attn_norm, b.attn_in, b.attn_own);
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::qkv);
     linear(b.q, {b.attn_in, b.attn_own, 0}, p_.q, m_.q_size());
     linear(b.k, {b.attn_in, b.attn_own, 1}, p_.k, m_.kv_size());
     linear(b.v, {b.attn_in, b.attn_own, 2}, p_.v, m_.kv_size());
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::rope);
     rotate_and_append(b, layer);
-    me_.barrier();
-    attend(b.attn_out, layer);
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::attention);
+    attend(m_, p_, me_, b.attn_out, layer);
+    barrier();
     finish_mid(b.attn_sub_norm, b.attn_out);
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::attention_out);
     linear_and_add(b.o, b.attn_out);
-    me_.barrier();
+    barrier();
 
     normalize(b.ffn_norm, b.ffn_in, b.ffn_own);
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::gate_up);
     gated(b);
-    me_.barrier();
+    barrier();
     finish_mid(b.ffn_sub_norm, b.ffn_mid);
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::down);
     linear_and_add(b.down, b.ffn_mid);
+    barrier();
+  }
+
+  void barrier() {
+    clock_.enter(Stage::wait);
     me_.barrier();
   }
 
@@ -71,6 +86,7 @@ class Forward {
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       float* in = p_.in.x + t * plan.x_stride;
+      clock_.enter(Stage::norm);
       e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), c_.norm_eps, c_.hidden_size, in);
       round(plan, p_.in, t);
       for (size_t i = 0; i < own.size(); ++i) {
@@ -78,6 +94,7 @@ class Forward {
         if (own[i].norm.empty()) {
           std::memcpy(x, in, plan.cols * sizeof(float));
         } else {
+          clock_.enter(Stage::norm);
           e_.rms_norm(in, own[i].norm.data(), c_.norm_eps, plan.cols, x);
         }
         round(own[i], p_.own[i], t);
@@ -90,6 +107,7 @@ class Forward {
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       float* x = p_.mid.x + t * plan.x_stride;
+      clock_.enter(Stage::norm);
       if (!weight.empty()) e_.rms_norm(x, weight.data(), c_.norm_eps, plan.cols, x);
       round(plan, p_.mid, t);
     }
@@ -97,6 +115,7 @@ class Forward {
 
   // Completes row t of a linear's input: zero padding, and int8 codes if the plan rounds.
   void round(const InputPlan& plan, const LinearInputBuffer& in, uint64_t t) {
+    clock_.enter(Stage::round);
     float* x = in.x + t * plan.x_stride;
     std::memset(x + plan.cols, 0, (plan.x_stride - plan.cols) * sizeof(float));
     if (!plan.rounded) return;
@@ -154,6 +173,7 @@ class Forward {
     const uint64_t count = p_.tokens.size(), n = c_.ffn_size;
     const Range rows = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
     linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
+    clock_.enter(Stage::activate);
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
     for (uint64_t t = 0; t < count; ++t) {
       activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
@@ -201,41 +221,17 @@ class Forward {
     }
   }
 
-  // mid = attention(q, cache). Members take every n-th (token, head): later tokens see more positions.
-  void attend(const InputPlan& out, uint32_t layer) {
-    const uint64_t units = p_.tokens.size() * c_.heads;
-    for (uint64_t u = me_.index(); u < units; u += me_.size()) attend_head(out, layer, u / c_.heads, u % c_.heads);
-  }
-
-  // With a window the first block is entered in its middle; which positions form a block does not change.
-  void attend_head(const InputPlan& out, uint32_t layer, uint64_t t, uint64_t h) {
-    const uint64_t d = c_.head_dim, kv_head = h / (c_.heads / c_.kv_heads);
-    const float* q = p_.q + t * m_.q_size() + h * d;
-    float* y = p_.mid.x + t * out.x_stride + h * d;
-    const float scale = 1.f / std::sqrt(static_cast<float>(d));
-    std::memset(y, 0, d * sizeof(float));
-    AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, y};
-    const uint64_t end = uint64_t{p_.tokens[t].position} + 1;
-    for (uint64_t at = c_.window != 0 && end > c_.window ? end - c_.window : 0; at < end;) {
-      const std::byte* block = p_.tokens[t].blocks[at / kCacheBlock].get();
-      const uint64_t slot = at % kCacheBlock, count = std::min(kCacheBlock - slot, end - at);
-      e_.attend_block(state, q, block + p_.cache.keys_at(layer, kv_head) + slot * d * float_bytes(p_.cache.key_type),
-                      block + p_.cache.values_at(layer, kv_head) + slot * d * float_bytes(p_.cache.value_type),
-                      p_.cache.key_type, p_.cache.value_type, d, count, scale);
-      at += count;
-    }
-    for (uint64_t i = 0; i < d; ++i) y[i] = y[i] / state.sum;
-  }
-
   void head() {
     const uint64_t count = p_.wanted.size();
     const Range mine = me_.share(count);
     for (uint64_t i = mine.begin; i < mine.end; ++i) {
+      clock_.enter(Stage::norm);
       const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
       e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
       round(m_.head_in, p_.in, i);
     }
-    me_.barrier();
+    barrier();
+    clock_.enter(Stage::head);
     if (count != 0) linear(m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count);
   }
 
@@ -244,6 +240,7 @@ class Forward {
   const ElementKernels& e_;
   const MicroBatch& p_;
   const ThreadTeam::Member& me_;
+  StageClock clock_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/thread_team.h"
 #include "runtime/model/cache_layout.h"
 #include "runtime/model/parts.h"
+#include "runtime/model/profile.h"
 
 namespace tern {
 
@@ -44,6 +45,7 @@ struct MicroBatch {
   float* logits = nullptr;           // [wanted][vocab_size]
   CacheLayout cache;
   InputObserver* observer = nullptr;
+  Profile* profile = nullptr;
 
   // Workspace, per token.
   float *x = nullptr, *added = nullptr;            // hidden_size: residual stream, what a layer adds
@@ -52,7 +54,7 @@ struct MicroBatch {
   float *cos = nullptr, *sin = nullptr;            // head_dim / 2
   LinearInputBuffer in, mid;                       // of attn.in, ffn.in, head.in; of attn.out, ffn.mid
   std::array<LinearInputBuffer, kOwnInputs> own;   // of the layers that have inputs of their own
-  std::span<std::byte* const> scratch;             // kLinearScratchBytes per member
+  std::span<std::byte* const> scratch;             // per member; for linear layers and attention
 };
 
 // On return the keys and values of the tokens are in the cache and the logits are written.

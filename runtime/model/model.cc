@@ -120,6 +120,14 @@ std::vector<std::string> Model::warnings() const {
   return sentences;
 }
 
+uint64_t Model::products_per_token() const {
+  uint64_t products = 0;
+  for (const Block& b : parts_->blocks)
+    for (const LinearPlan* l : {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down})
+      products += l->weight.rows * l->weight.cols;
+  return products;
+}
+
 uint64_t Model::bytes_per_token() const {
   uint64_t bytes = parts_->embedding.layout.code_bytes / parts_->embedding.rows;
   parts_->for_each_linear(

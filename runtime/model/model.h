@@ -36,7 +36,8 @@ class Model {
   std::vector<std::string> kernels() const;  // names of the linear kernels in use, without repeats
   // A sentence for each kernel that was passed over because it failed its self-check on this CPU.
   std::vector<std::string> warnings() const;
-  uint64_t bytes_per_token() const;  // weight bytes that one decoded token reads
+  uint64_t bytes_per_token() const;     // weight bytes that one decoded token reads
+  uint64_t products_per_token() const;  // weights of the linear layers without the head
 
   struct Parts;  // plans and views, for the runtime itself (runtime/model/parts.h)
   const Parts& parts() const { return *parts_; }

@@ -198,7 +198,9 @@ void Session::State::run_piece(std::span<const StepToken> tokens, float* out) {
   piece.logits = out;
   piece.cache = pool.layout();
   piece.observer = options.observer;
+  piece.profile = options.profile;
   workspace.bind(tokens.size(), piece);
+  if (options.profile) options.profile->begin(team.size(), tokens.size());
   team.run([&](const ThreadTeam::Member& member) { forward(model->parts(), piece, member); },
            members_for(tokens.size()));
 }

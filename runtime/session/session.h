@@ -14,6 +14,7 @@
 namespace tern {
 
 class InputObserver;  // runtime/model/block.h
+struct Profile;       // runtime/model/profile.h
 
 struct SessionOptions {
   uint32_t context = 0;  // most positions a sequence may hold; 0: the model's
@@ -24,6 +25,7 @@ struct SessionOptions {
   // which is faster for small models. 0: always all threads. Never changes the bits of the logits.
   uint32_t work_per_thread = 64 * 1024;
   InputObserver* observer = nullptr;  // sees the inputs of all linear layers; must outlive the session
+  Profile* profile = nullptr;         // collects times; must outlive the session
 };
 
 using SequenceId = uint32_t;

@@ -37,9 +37,10 @@ void Workspace::bind(uint64_t tokens, MicroBatch& piece) {
   piece.up = up_.grow(tokens * c.ffn_size);
   piece.cos = cos_.grow(tokens * (c.head_dim / 2));
   piece.sin = sin_.grow(tokens * (c.head_dim / 2));
-  std::byte* scratch = scratch_.grow(threads_ * kLinearScratchBytes);
+  const uint64_t each = std::max<uint64_t>(kLinearScratchBytes, attention_scratch_bytes(c.head_dim));
+  std::byte* scratch = scratch_.grow(threads_ * each);
   scratch_of_.resize(threads_);
-  for (unsigned i = 0; i < threads_; ++i) scratch_of_[i] = scratch + i * kLinearScratchBytes;
+  for (unsigned i = 0; i < threads_; ++i) scratch_of_[i] = scratch + i * each;
   piece.scratch = scratch_of_;
 }
 

@@ -1,5 +1,4 @@
 // Every ISA's element kernels against the scalar table, bit for bit, and the scalar table against double arithmetic.
-#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -8,70 +7,12 @@
 
 #include "base/half.h"
 #include "base/math.h"
-#include "base/random.h"
-#include "kernels/attention/attention.h"
-#include "kernels/dispatch/dispatch.h"
 #include "kernels/simd/exp_lanes.h"
 #include "kernels/simd/f32x16_scalar.h"
+#include "tests/kernels/elements_case.h"
 
 namespace tern {
 namespace {
-
-constexpr uint8_t kGuard = 0xa5;
-
-// A buffer of n values with guard bytes behind it, at an odd alignment when `shift` is 1.
-template <class T>
-struct Guarded {
-  std::vector<uint8_t> bytes;
-  size_t n, shift;
-  explicit Guarded(size_t n, size_t shift = 0) : bytes((n + shift) * sizeof(T) + 64, kGuard), n(n), shift(shift) {}
-  T* data() { return reinterpret_cast<T*>(bytes.data()) + shift; }
-  bool intact() const {
-    for (size_t i = (n + shift) * sizeof(T); i < bytes.size(); ++i) {
-      if (bytes[i] != kGuard) return false;
-    }
-    for (size_t i = 0; i < shift * sizeof(T); ++i) {
-      if (bytes[i] != kGuard) return false;
-    }
-    return true;
-  }
-};
-
-enum class Values { normal, extreme };
-
-float draw(Random& random, Values kind) {
-  static const float extremes[] = {0.f,    -0.f,    1e-45f, -1e-40f, 1.17549435e-38f, 3.4e38f, -3.4e38f,
-                                   1e-20f, 65504.f, -1e20f, 88.8f,   -87.4f,          0.5f,    1.5f};
-  if (kind == Values::extreme && random.below(3) == 0) return extremes[random.below(std::size(extremes))];
-  return random.normal();
-}
-
-std::vector<float> draw_many(Random& random, size_t n, Values kind) {
-  std::vector<float> x(n);
-  for (float& v : x) v = draw(random, kind);
-  return x;
-}
-
-// Equal bits; any NaN equals any NaN (their payloads are the hardware's own business).
-bool same(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (a != a && b != b); }
-
-bool same(const float* a, const float* b, size_t n) {
-  for (size_t i = 0; i < n; ++i) {
-    if (!same(a[i], b[i])) return false;
-  }
-  return true;
-}
-
-std::vector<const ElementKernels*> tables() {
-  std::vector<const ElementKernels*> usable;
-  const CpuFeatures features = detect_cpu().features;
-  for (const ElementKernels& t : element_kernels()) {
-    if ((t.needs & ~features) == 0) usable.push_back(&t);
-  }
-  return usable;
-}
-
-const ElementKernels& scalar() { return element_kernels().back(); }
 
 // Calls body(table, n, kind, random) for every table, every size near lane multiples, normal and extreme values.
 template <class Body>
@@ -265,122 +206,6 @@ TEST_CASE("elements: norm and gates agree with double arithmetic") {
     for (uint64_t i = 0; i < n; ++i) {
       const double g = std::max(0.f, x[i]);
       CHECK(std::fabs(y[i] - g * g * w[i]) <= 2 * 0x1p-24 * std::fabs(g * g * w[i]));
-    }
-  }
-}
-
-namespace {
-
-struct Cache {
-  std::vector<std::byte> keys, values;  // [count][d]
-  std::vector<double> k, v;             // what they hold
-};
-
-void store(std::vector<std::byte>& bytes, std::vector<double>& held, FloatType type, float x) {
-  const size_t at = bytes.size();
-  if (type == FloatType::f32) {
-    bytes.resize(at + 4);
-    std::memcpy(&bytes[at], &x, 4);
-    held.push_back(x);
-  } else {
-    const uint16_t h = f32_to_f16(x);
-    bytes.resize(at + 2);
-    std::memcpy(&bytes[at], &h, 2);
-    held.push_back(f16_to_f32(h));
-  }
-}
-
-Cache draw_cache(Random& random, uint64_t n, FloatType key_type, FloatType value_type) {
-  Cache c;
-  for (uint64_t i = 0; i < n; ++i) {
-    store(c.keys, c.k, key_type, random.normal());
-    store(c.values, c.v, value_type, random.normal());
-  }
-  return c;
-}
-
-}  // namespace
-
-TEST_CASE("elements: attention equals scalar on every ISA and softmax in double") {
-  Random random(13);
-  const uint64_t dims[] = {1, 6, 8, 15, 16, 17, 32, 48, 64, 80, 96, 128, 200};
-  for (const ElementKernels* t : tables()) {
-    for (const uint64_t d : dims) {
-      for (const FloatType key_type : {FloatType::f32, FloatType::f16}) {
-        for (const FloatType value_type : {FloatType::f32, FloatType::f16}) {
-          const uint64_t positions = 1 + random.below(100);
-          INFO(t->isa << " d=" << d << " positions=" << positions);
-          const std::vector<float> q = draw_many(random, d, Values::normal);
-          const Cache cache = draw_cache(random, positions * d, key_type, value_type);
-          const float scale = 1.f / std::sqrt(float(d));
-          const auto run = [&](const ElementKernels& kernels, Guarded<float>& acc) {
-            std::memset(acc.data(), 0, d * 4);
-            AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, acc.data()};
-            for (uint64_t b = 0; b < positions; b += kCacheBlock) {
-              kernels.attend_block(state, q.data(), cache.keys.data() + b * d * float_bytes(key_type),
-                                   cache.values.data() + b * d * float_bytes(value_type), key_type, value_type, d,
-                                   std::min<uint64_t>(kCacheBlock, positions - b), scale);
-            }
-            return state;
-          };
-          Guarded<float> acc(d), expected(d);
-          const AttentionState a = run(*t, acc), e = run(scalar(), expected);
-          CHECK(same(acc.data(), expected.data(), d));
-          CHECK((same(a.max, e.max) && same(a.sum, e.sum)));
-          CHECK((acc.intact() && expected.intact()));
-
-          std::vector<double> p(positions);
-          double sum = 0;
-          for (uint64_t j = 0; j < positions; ++j) {
-            double dot = 0;
-            for (uint64_t i = 0; i < d; ++i) dot += q[i] * cache.k[j * d + i];
-            sum += p[j] = std::exp(dot * scale);
-          }
-          for (uint64_t i = 0; i < d; ++i) {
-            double out = 0;
-            for (uint64_t j = 0; j < positions; ++j) out += p[j] / sum * cache.v[j * d + i];
-            // |scores| < 16: their error is below 16 * (d/16 + 8) * 2^-24 < 2e-5; the rest is smaller. |v| < 6.
-            CHECK(std::fabs(acc.data()[i] / a.sum - out) < 6 * 4e-5);
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("elements: every f16 value enters attention exactly, and extremes agree on every ISA") {
-  Random random(17);
-  std::vector<uint16_t> halves;
-  for (uint32_t h = 0; h < 65536; ++h) {
-    if ((h & 0x7c00) != 0x7c00) halves.push_back(uint16_t(h));
-  }
-  const uint64_t d = halves.size();
-  const std::vector<float> zeros(d);
-  const std::vector<uint16_t> keys(d);
-  for (const ElementKernels* t : tables()) {
-    std::vector<float> acc(d);
-    AttentionState state{-std::numeric_limits<float>::infinity(), 0.f, acc.data()};
-    t->attend_block(state, zeros.data(), reinterpret_cast<const std::byte*>(keys.data()),
-                    reinterpret_cast<const std::byte*>(halves.data()), FloatType::f16, FloatType::f16, d, 1, 1.f);
-    CHECK(state.sum == 1.f);
-    bool equal = true;
-    for (uint64_t i = 0; i < d; ++i) equal = equal && acc[i] == f16_to_f32(halves[i]);
-    CHECK(equal);
-
-    for (int round = 0; round < 50; ++round) {
-      const uint64_t n = 1 + random.below(90), count = 1 + random.below(kCacheBlock);
-      const std::vector<float> q = draw_many(random, n, Values::extreme);
-      const std::vector<float> k = draw_many(random, n * count, Values::extreme);
-      const std::vector<float> v = draw_many(random, n * count, Values::extreme);
-      std::vector<float> a(n), b(n);
-      AttentionState sa{-std::numeric_limits<float>::infinity(), 0.f, a.data()}, sb = sa;
-      sb.accumulator = b.data();
-      t->attend_block(sa, q.data(), reinterpret_cast<const std::byte*>(k.data()),
-                      reinterpret_cast<const std::byte*>(v.data()), FloatType::f32, FloatType::f32, n, count, 0.125f);
-      scalar().attend_block(sb, q.data(), reinterpret_cast<const std::byte*>(k.data()),
-                            reinterpret_cast<const std::byte*>(v.data()), FloatType::f32, FloatType::f32, n, count,
-                            0.125f);
-      CHECK((same(sa.max, sb.max) && same(sa.sum, sb.sum) && same(a.data(), b.data(), n)));
     }
   }
 }

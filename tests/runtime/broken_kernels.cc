@@ -99,10 +99,15 @@ std::vector<ElementKernels> broken_elements() {
     y[n - 1] = next(y[n - 1]);
   });
   add("broken_attention", &E::attend_block,
-      [](AttentionState& state, const float* q, const std::byte* keys, const std::byte* values, FloatType key_type,
-         FloatType value_type, uint64_t head_dim, uint64_t count, float scale) {
-        kElementsScalar.attend_block(state, q, keys, values, key_type, value_type, head_dim, count, scale);
-        if (key_type == FloatType::f16 && count < kCacheBlock) state.sum = next(state.sum);
+      [](const AttentionBlock& block, AttentionQuery* queries, uint64_t count, std::byte* scratch) {
+        kElementsScalar.attend_block(block, queries, count, scratch);
+        AttentionQuery& last = queries[count - 1];
+        if (block.key_type == FloatType::f16 && last.end < kCacheBlock) last.state.sum = next(last.state.sum);
+      });
+  add("broken_shared_attention", &E::attend_block,
+      [](const AttentionBlock& block, AttentionQuery* queries, uint64_t count, std::byte* scratch) {
+        kElementsScalar.attend_block(block, queries, count, scratch);
+        if (count > 1 && queries[1].begin != 0) queries[1].state.accumulator[0] *= 2;
       });
   add("broken_rounding", &E::quantize_int8,
       [](const float* x, uint64_t cols, uint64_t groups, uint64_t group_cols, uint64_t padded, int8_t* codes,
