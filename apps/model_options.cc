@@ -72,11 +72,13 @@ Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options) {
   return model;
 }
 
-Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model, const ModelOptions& options) {
+Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model, const ModelOptions& options,
+                                              Profile* profile) {
   SessionOptions session;
   session.context = options.context;
   session.threads = options.threads;
   session.batch = options.batch;
+  session.profile = profile;
   TERN_ASSIGN(session.key_type, parse_cache_type(options.key_type));
   TERN_ASSIGN(session.value_type, parse_cache_type(options.value_type));
   return Session::create(std::move(model), session);

@@ -26,7 +26,8 @@ void add_arithmetic_flags(CLI::App& verb, ModelOptions& options);
 
 // Prints the model's warnings.
 Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options);
-Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model, const ModelOptions& options);
+Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model, const ModelOptions& options,
+                                              Profile* profile = nullptr);
 
 inline constexpr const char* kFamilies[] = {"reference", "dot", "multiplication_free"};
 const char* family_name(KernelFamily family);

@@ -6,6 +6,7 @@
 #include "apps/command.h"
 #include "apps/generation.h"
 #include "apps/model_options.h"
+#include "apps/profile.h"
 #include "apps/sampling_options.h"
 #include "apps/terminal.h"
 #include "apps/text_input.h"
@@ -18,7 +19,7 @@ struct RunOptions {
   ModelOptions model;
   SamplingOptions sampling;
   std::string prompt, prompt_file;
-  bool tokens = false, hide_prompt = false, hash_logits = false;
+  bool tokens = false, hide_prompt = false, hash_logits = false, profile = false;
 };
 
 void show_summary(const Generation& g, const Model& model, unsigned threads, double load_seconds) {
@@ -41,13 +42,14 @@ Status run(const RunOptions& options) {
   if (!options.prompt_file.empty()) {
     TERN_ASSIGN(prompt, read_text(options.prompt_file));
   }
+  Profile profile;
   const Timer load_timer;
   TERN_ASSIGN(const auto model, load_model(options.model));
   std::unique_ptr<Tokenizer> tokenizer;
   if (!options.tokens) {
-    TERN_ASSIGN(tokenizer, make_tokenizer(*model));
+    TERN_ASSIGN(tokenizer, make_tokenizer(*model, "--tokens"));
   }
-  TERN_ASSIGN(const auto session, make_session(model, options.model));
+  TERN_ASSIGN(const auto session, make_session(model, options.model, options.profile ? &profile : nullptr));
   const double load_seconds = load_timer.seconds();
   TERN_ASSIGN(const auto ids, options.tokens ? parse_ids(prompt) : tokenizer->encode(prompt, true));
 
@@ -61,6 +63,10 @@ Status run(const RunOptions& options) {
               generate(*session, sequence, ids, generation, [&](int32_t token) { return output.token(token); }));
   output.finish();
   show_summary(result, *model, session->threads(), load_seconds);
+  if (options.profile) {
+    const Table table = profile_table(profile, *model, result.prefill_seconds + result.decode_seconds);
+    fmt::print(stderr, "{}", table.plain());
+  }
   return result.end == GenerationEnd::interrupted ? stopped_by_user() : Status();
 }
 
@@ -75,6 +81,7 @@ void add_run(CLI::App& root, Action& chosen) {
   add_sampling_flags(*verb, o->sampling);
   verb->add_flag("--tokens", o->tokens, "the prompt is token ids, and so is the output");
   verb->add_flag("--no-display-prompt", o->hide_prompt, "print only what is new");
+  verb->add_flag("--profile", o->profile, "print where the time of the prompt and of the text went");
   verb->add_flag("--logits-hash", o->hash_logits, "print a hash over the logits of every position");
   verb->callback([o, &chosen] { chosen = [o] { return run(*o); }; });
 }

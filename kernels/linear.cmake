@@ -1,6 +1,7 @@
 # Linear kernels: per encoding one reference and one small file per ISA, compiled with that ISA's flags alone.
 target_sources(tern_kernels PRIVATE
   dispatch/lists.cc dispatch/select.cc
+  limits/limits.cc
   dispatch/self_check.cc dispatch/self_check_linear.cc dispatch/self_check_elements.cc
   linear/trit/trit_reference.cc linear/int/int_reference.cc linear/dense/dense_reference.cc)
 set_source_files_properties(dispatch/lists.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

@@ -16,29 +16,41 @@ struct LinearCall {
   std::byte* scratch;
 };
 
+struct TokenRange {
+  uint64_t begin = 0, end = 0;
+};
+
 // Body::run<tiles, tokens>(call, tile, m) computes `tiles` row tiles from `tile` for `tokens` inputs from m.
 template <class Body, int tiles, int tokens>
-TERN_INLINE void walk_tokens(const LinearCall& call, uint64_t tile, uint64_t m) {
-  for (; m + tokens <= call.in.tokens; m += tokens) Body::template run<tiles, tokens>(call, tile, m);
-  if constexpr (tokens > 1) walk_tokens<Body, tiles, tokens / 2>(call, tile, m);
+TERN_INLINE void walk_tokens(const LinearCall& call, uint64_t tile, TokenRange range) {
+  for (; range.begin + tokens <= range.end; range.begin += tokens)
+    Body::template run<tiles, tokens>(call, tile, range.begin);
+  if constexpr (tokens > 1) walk_tokens<Body, tiles, tokens / 2>(call, tile, range);
 }
 
 // A tile's weights stay in the first cache while all tokens use them: tiles outside, tokens inside.
 template <class Body, int tiles, int tokens>
-TERN_INLINE void walk_tiles(const LinearCall& call, TileRange range) {
+TERN_INLINE void walk_tiles(const LinearCall& call, TileRange range, TokenRange inputs) {
   uint64_t tile = range.begin;
-  for (; tile + tiles <= range.end; tile += tiles) walk_tokens<Body, tiles, tokens>(call, tile, 0);
-  if constexpr (tiles > 1) walk_tiles<Body, tiles / 2, tokens>(call, {tile, range.end});
+  for (; tile + tiles <= range.end; tile += tiles) walk_tokens<Body, tiles, tokens>(call, tile, inputs);
+  if constexpr (tiles > 1) walk_tiles<Body, tiles / 2, tokens>(call, {tile, range.end}, inputs);
+}
+
+// Tokens whose inputs stay in the second cache while all tiles use them, a multiple of 8. Weights of few bits are read
+// again for each such run; they are the smaller part.
+inline uint64_t tokens_at_once(const InputView& in) {
+  constexpr uint64_t kBytes = 128 * 1024;
+  const uint64_t each = in.codes ? in.code_stride : in.x_stride * sizeof(float);
+  return each * 16 > kBytes ? 8 : kBytes / each / 8 * 8;
 }
 
 // One token takes many tiles at once, to hide latency; a batch takes many tokens, to share unpacking.
 template <class Body, int tiles, int batch_tiles, int batch_tokens>
 TERN_INLINE void walk(const LinearCall& call, TileRange range) {
-  if (call.in.tokens == 1) {
-    walk_tiles<Body, tiles, 1>(call, range);
-  } else {
-    walk_tiles<Body, batch_tiles, batch_tokens>(call, range);
-  }
+  const uint64_t count = call.in.tokens, each = tokens_at_once(call.in);
+  if (count == 1) return walk_tiles<Body, tiles, 1>(call, range, {0, 1});
+  for (uint64_t m = 0; m < count; m += each)
+    walk_tiles<Body, batch_tiles, batch_tokens>(call, range, {m, m + each < count ? m + each : count});
 }
 
 // Asks for the line `kAhead` bytes on: worth a quarter of the speed from DRAM (docs/kernels.md), free in cache. It may

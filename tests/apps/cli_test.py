@@ -353,10 +353,10 @@ class Bench(Case):
         rows = json.loads(self.ok(*self.words("-o", "json", "-ctk", "f16,f32")).stdout)
         self.assertEqual([(row["test"], row["type_k"]) for row in rows],
                          [(test, kind) for kind in ("f16", "f32") for test in ("pp8", "pp16", "tg2")])
-        self.assertTrue(all(row["avg_ts"] > 0 and row["read_bytes_per_second"] > 0 for row in rows))
+        self.assertTrue(all(row["tokens_per_s"] > 0 and row["read_gbytes_per_s"] > 0 for row in rows))
         rows = list(csv.DictReader(io.StringIO(self.ok(*self.words("-o", "csv")).stdout)))
         self.assertEqual([row["test"] for row in rows], ["pp8", "pp16", "tg2"])
-        self.assertTrue(all(float(row["weights_bytes_per_second"]) > 0 for row in rows))
+        self.assertTrue(all(float(row["gbytes_per_s"]) > 0 for row in rows))
 
     def test_wrong_values(self):
         self.refused(*self.words("-o", "xml"), code=2, says="xml")

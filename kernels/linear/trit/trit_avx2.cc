@@ -1,3 +1,4 @@
+#include "kernels/limits/int8_peak.h"
 #include "kernels/linear/float_chain.h"
 #include "kernels/linear/instantiate.h"
 #include "kernels/linear/trit/trit_dot.h"
@@ -12,5 +13,6 @@ TERN_DEFINE_LINEAR(linear_trit2_f32_dot_avx2, trit_chain<Avx2>)
 TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx2, trit5_dot<Avx2>)
 TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx2, trit_mulfree<Avx2, FiveInByte<Avx2>>)
 TERN_DEFINE_LINEAR(linear_trit5_f32_dot_avx2, trit_chain<Avx2, FiveInByte<Avx2>>)
+TERN_DEFINE_PEAK(int8_peak_avx2, int8_peak<Avx2, 5>)
 
 }  // namespace tern

@@ -1,3 +1,4 @@
+#include "kernels/limits/int8_peak.h"
 #include "kernels/linear/float_chain.h"
 #include "kernels/linear/instantiate.h"
 #include "kernels/linear/trit/trit_dot.h"
@@ -12,5 +13,6 @@ TERN_DEFINE_LINEAR(linear_trit2_f32_dot_avx512, trit_chain<Avx512>)
 TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx512, trit5_dot<Avx512>)
 TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx512, trit_mulfree<Avx512, FiveInByte<Avx512>>)
 TERN_DEFINE_LINEAR(linear_trit5_f32_dot_avx512, trit_chain<Avx512, FiveInByte<Avx512>>)
+TERN_DEFINE_PEAK(int8_peak_avx512, int8_peak<Avx512, 16>)
 
 }  // namespace tern

@@ -1,3 +1,4 @@
+#include "kernels/limits/int8_peak.h"
 #include "kernels/linear/instantiate.h"
 #include "kernels/linear/trit/trit_telescoped.h"
 #include "kernels/simd/tile_avx512vnni.h"
@@ -6,5 +7,6 @@ namespace tern {
 
 TERN_DEFINE_LINEAR(linear_trit2_a8_dot_avx512vnni, trit_dot<Avx512Vnni>)
 TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx512vnni, trit5_telescoped<Avx512Vnni>)
+TERN_DEFINE_PEAK(int8_peak_avx512vnni, int8_peak<Avx512Vnni, 16>)
 
 }  // namespace tern

@@ -1,0 +1,285 @@
+// tern bench kernels: every linear kernel of the list beside the machine's limits, in turns: run, read, multiply.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <new>
+#include <optional>
+
+#include "apps/bench.h"
+#include "apps/interrupt.h"
+#include "apps/model_options.h"
+#include "apps/roofline.h"
+#include "apps/terminal.h"
+#include "base/cpu.h"
+#include "bench/layer.h"
+#include "bench/limits.h"
+
+namespace tern::app {
+namespace {
+
+struct KernelFlags {
+  std::vector<std::string> encodings = {"trit2", "trit5", "int4", "int6", "int8"}, shapes = {"5632x2048"};
+  std::vector<uint64_t> batches = {1};
+  std::vector<unsigned> threads = {1};
+  std::string isa = "native", family, input = "a8", format = "md", plot;
+  unsigned planes = 1, group = 0, pairs = 15, footprint = 256;
+  bool all = false;
+};
+
+struct KernelRow {
+  const LinearKernelEntry* kernel;
+  bench::LayerShape shape;
+  unsigned threads;
+  double bits, bytes, weights;
+  const char* peak;                                                 // instruction
+  std::vector<double> weight_rates, byte_rates, read_rates, peaks;  // per second, a sample each
+};
+
+// "linear_trit2_a8_dot_avx2" -> trit2, a8, dot, avx2.
+std::string part_of(const LinearKernelEntry& kernel, size_t index) {
+  const std::string name = kernel.name;
+  size_t begin = name.find('_') + 1;
+  while (index-- > 0) begin = name.find('_', begin) + 1;
+  return name.substr(begin, name.find('_', begin) - begin);
+}
+
+// Kernels of an encoding and input that the features allow; the best of each family, or all.
+std::vector<const LinearKernelEntry*> kernels_of(const KernelFlags& flags, const std::string& encoding,
+                                                 CpuFeatures features) {
+  std::vector<const LinearKernelEntry*> found;
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    const std::string family = family_name(kernel.family);
+    if (part_of(kernel, 0) != encoding || part_of(kernel, 1) != flags.input) continue;
+    if ((kernel.needs & ~features) != 0 || (!flags.family.empty() && flags.family != family)) continue;
+    if (!flags.all && kernel.family == KernelFamily::reference && flags.family.empty() && !found.empty()) continue;
+    const bool better = std::any_of(found.begin(), found.end(), [&](auto* k) { return k->family == kernel.family; });
+    if (flags.all || !better) found.push_back(&kernel);
+  }
+  return found;
+}
+
+class KernelBench {
+ public:
+  KernelBench(const KernelFlags& flags, unsigned threads, CpuFeatures features)
+      : flags_(flags), threads_(threads), features_(features), team_(threads), limit_(team_) {}
+
+  // Rounds of about 20 ms, so that a pair sees one state of the machine.
+  KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape) {
+    const uint64_t footprint = shape.tokens == 1 ? uint64_t{flags_.footprint} << 20 : 0;
+    bench::Layer layer(kernel, shape, threads_, footprint);
+    const Int8Peak* peak = select_int8_peak(kernel.needs & features_);
+    KernelRow row{&kernel,
+                  shape,
+                  threads_,
+                  layer.bits_per_weight(),
+                  static_cast<double>(layer.bytes()),
+                  static_cast<double>(layer.weights() * shape.tokens),
+                  peak ? peak->instruction : "",
+                  {},
+                  {},
+                  {},
+                  {}};
+    const double once = time(layer, 1);
+    const auto rounds = static_cast<uint64_t>(std::clamp(0.02 / std::max(once, 1e-7), 1., 1e5));
+    for (unsigned i = 0; i < flags_.pairs && !interrupted(); ++i) {
+      const double seconds = time(layer, rounds) / static_cast<double>(rounds);
+      row.weight_rates.push_back(row.weights / seconds);
+      row.byte_rates.push_back(row.bytes / seconds);
+      row.read_rates.push_back(limit_.measure());
+      row.peaks.push_back(bench::measure_int8_peak(team_, peak));
+    }
+    return row;
+  }
+
+ private:
+  double time(bench::Layer& layer, uint64_t rounds) {
+    const Timer timer;
+    team_.run([&](const ThreadTeam::Member& member) {
+      for (uint64_t i = 0; i < rounds; ++i) {
+        layer.run(member, round_ + i);
+        member.barrier();
+      }
+    });
+    round_ += rounds;
+    return timer.seconds();
+  }
+
+  const KernelFlags& flags_;
+  unsigned threads_;
+  CpuFeatures features_;
+  ThreadTeam team_;
+  bench::ReadLimit limit_;
+  uint64_t round_ = 0;
+};
+
+Result<bench::LayerShape> parse_shape(const std::string& text, const KernelFlags& flags) {
+  const size_t x = text.find('x');
+  const auto number = [](const std::string& digits) -> uint64_t {
+    const bool valid =
+        !digits.empty() && digits.size() < 7 && digits.find_first_not_of("0123456789") == std::string::npos;
+    return valid ? std::stoull(digits) : 0;
+  };
+  bench::LayerShape shape;
+  if (x != std::string::npos) shape.rows = number(text.substr(0, x)), shape.cols = number(text.substr(x + 1));
+  if (shape.rows == 0 || shape.cols == 0 || shape.cols > kMaxCols / 2) {
+    return invalid_argument(fmt::format("--shape: '{}', expected ROWSxCOLUMNS, columns up to {}", text, kMaxCols / 2));
+  }
+  shape.planes = static_cast<uint8_t>(flags.planes);
+  shape.group = flags.group;
+  return shape;
+}
+
+Result<std::vector<KernelRow>> measure_kernels(const KernelFlags& flags) {
+  TERN_ASSIGN(const CpuFeatures features, cap_features(detect_cpu().features, flags.isa));
+  std::vector<KernelRow> rows;
+  for (const unsigned threads : flags.threads) {
+    KernelBench bench(flags, threads != 0 ? threads : detect_cpu().physical_cores, features);
+    for (const std::string& encoding : flags.encodings) {
+      const auto kernels = kernels_of(flags, encoding, features);
+      if (kernels.empty()) {
+        return invalid_argument(fmt::format("no kernel here computes {} with {} inputs{}", encoding, flags.input,
+                                            flags.family.empty() ? "" : " in family " + flags.family));
+      }
+      for (const std::string& text : flags.shapes) {
+        TERN_ASSIGN(bench::LayerShape shape, parse_shape(text, flags));
+        for (const uint64_t tokens : flags.batches) {
+          shape.tokens = tokens;
+          for (const auto* kernel : kernels) {
+            rows.push_back(bench.measure(*kernel, shape));
+            if (interrupted()) return stopped_by_user();
+          }
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+double relative_spread(const std::vector<double>& values) {  // half of the middle half
+  return (quantile_of(values, 0.75) - quantile_of(values, 0.25)) / 2 / median(values);
+}
+
+Table kernel_table(const std::vector<KernelRow>& rows) {
+  Table table{{{"kernel"},
+               {"shape", true},
+               {"bits", true},
+               {"batch", true},
+               {"threads", true},
+               {"G weights/s", true},
+               {"GB/s", true},
+               {"read GB/s", true},
+               {"of reading", true},
+               {"int8 peak", true},
+               {"of peak", true}},
+              {}};
+  for (const KernelRow& row : rows) {
+    table.rows.push_back(
+        {row.kernel->name, fmt::format("{}x{}", row.shape.rows, row.shape.cols), fmt::format("{:.2f}", row.bits),
+         std::to_string(row.shape.tokens), std::to_string(row.threads),
+         fmt::format("{:.1f} ± {:.0f} %", median(row.weight_rates) / 1e9, 100 * relative_spread(row.weight_rates)),
+         fmt::format("{:.2f}", median(row.byte_rates) / 1e9), fmt::format("{:.2f}", median(row.read_rates) / 1e9),
+         fmt::format("{:.0f} %", 100 * share(row.byte_rates, row.read_rates)),
+         fmt::format("{:.0f}", median(row.peaks) / 1e9),
+         fmt::format("{:.0f} %", 100 * share(row.weight_rates, row.peaks))});
+  }
+  return table;
+}
+
+std::vector<Json> kernel_json(const std::vector<KernelRow>& rows) {
+  std::vector<Json> list;
+  for (const KernelRow& row : rows) {
+    const LinearKernelEntry& k = *row.kernel;
+    list.push_back({{"version", TERN_VERSION},
+                    {"cpu_info", detect_cpu().name},
+                    {"kernel", k.name},
+                    {"encoding", part_of(k, 0)},
+                    {"pack", fmt::format("{:.2f}", row.bits)},
+                    {"isa", part_of(k, 3)},
+                    {"family", family_name(k.family)},
+                    {"op", row.shape.tokens == 1 ? "gemv" : "gemm"},
+                    {"rows", row.shape.rows},
+                    {"cols", row.shape.cols},
+                    {"planes", row.shape.planes},
+                    {"group", row.shape.group},
+                    {"batch", row.shape.tokens},
+                    {"threads", row.threads},
+                    {"gweights_per_s", median(row.weight_rates) / 1e9},
+                    {"spread", relative_spread(row.weight_rates)},
+                    {"gbytes_per_s", median(row.byte_rates) / 1e9},
+                    {"read_gbytes_per_s", median(row.read_rates) / 1e9},
+                    {"share_of_read", share(row.byte_rates, row.read_rates)},
+                    {"int8_peak_instruction", row.peak},
+                    {"int8_peak_gmac_per_s", median(row.peaks) / 1e9},
+                    {"share_of_int8_peak", share(row.weight_rates, row.peaks)},
+                    {"samples", row.weight_rates}});
+  }
+  return list;
+}
+
+// Products per byte of weights against products per second.
+Roofline roofline_of(const std::vector<KernelRow>& rows) {
+  Roofline plot;
+  plot.title = detect_cpu().name;
+  for (const KernelRow& row : rows) {
+    plot.read = std::max(plot.read, median(row.read_rates));
+    plot.peak = std::max(plot.peak, median(row.peaks));
+    plot.points.push_back({row.weights / row.bytes, median(row.weight_rates),
+                           fmt::format("{} {} batch {} threads {}", part_of(*row.kernel, 0), part_of(*row.kernel, 2),
+                                       row.shape.tokens, row.threads)});
+  }
+  return plot;
+}
+
+Status bench_kernels(const KernelFlags& flags) {
+  try {
+    TERN_ASSIGN(const auto rows, measure_kernels(flags));
+    show_rows(kernel_json(rows), kernel_table(rows), flags.format);
+    return flags.plot.empty() ? Status() : write_svg(roofline_of(rows), flags.plot);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("not enough memory for a layer of this shape and --footprint");
+  }
+}
+
+}  // namespace
+
+void add_bench_kernels(CLI::App& bench, Action& chosen) {
+  const auto o = std::make_shared<KernelFlags>();
+  CLI::App* verb = bench.add_subcommand("kernels", "linear kernels beside the machine's limits; comma lists multiply");
+  verb->add_option("--encoding", o->encodings, "trit2, trit5 (1.6 bits), int4, int6, int8, f32, f16, bf16")
+      ->delimiter(',')
+      ->capture_default_str();
+  verb->add_option("--shape", o->shapes, "ROWSxCOLUMNS of the layers")->delimiter(',')->capture_default_str();
+  verb->add_option("-b,--batch", o->batches, "tokens at once")
+      ->delimiter(',')
+      ->check(CLI::Range(uint64_t{1}, uint64_t{65536}))
+      ->capture_default_str();
+  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core")
+      ->delimiter(',')
+      ->check(CLI::Range(0u, 1024u))
+      ->capture_default_str();
+  verb->add_option("--input", o->input, "activations: a8 (int8) or f32")
+      ->check(CLI::IsMember({"a8", "f32"}))
+      ->capture_default_str();
+  verb->add_option("--planes", o->planes, "planes of trits")->check(CLI::Range(1u, 4u))->capture_default_str();
+  verb->add_option("--group", o->group, "columns of a scale; 0: one scale a row")
+      ->check(CLI::Range(0u, 65536u))
+      ->capture_default_str();
+  verb->add_option("--footprint", o->footprint,
+                   "MiB of weights that runs of one token go round, larger than the caches; 0: one layer, in cache")
+      ->check(CLI::Range(0u, 65536u))
+      ->capture_default_str();
+  verb->add_option("--pairs", o->pairs, "samples of each kernel, in turns with the limits")
+      ->check(CLI::Range(1u, 10000u))
+      ->capture_default_str();
+  verb->add_option("--isa", o->isa, "highest instruction set to use")->envname("TERN_ISA")->capture_default_str();
+  verb->add_option("--family", o->family, "only kernels of this family")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFamilies), std::end(kFamilies))));
+  verb->add_flag("--all", o->all, "every kernel that runs here, not the best of each family alone");
+  verb->add_option("--plot", o->plot, "write a roofline picture (SVG) to this file");
+  add_rows_flag(*verb, o->format);
+  verb->callback([o, &chosen] { chosen = [o] { return bench_kernels(*o); }; });
+}
+
+}  // namespace tern::app

@@ -1,0 +1,52 @@
+// A linear layer of random weights with its input, for benches: what a kernel needs to run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "base/thread_team.h"
+#include "kernels/dispatch/dispatch.h"
+
+namespace tern::bench {
+
+struct LayerShape {
+  uint64_t rows = 0, cols = 0, tokens = 1;
+  uint8_t planes = 1;
+  uint32_t group = 0;  // columns of a scale; 0: a scale per row
+};
+
+class Layer {
+ public:
+  // `footprint`: bytes of weights, at least; copies of the layer make them up, and each run takes the next one, so that
+  // no cache holds what is read. 0: one copy. Throws std::bad_alloc.
+  Layer(const LinearKernelEntry& kernel, const LayerShape& shape, unsigned threads, uint64_t footprint = 0);
+
+  // This member's share of y = W x.
+  void run(const ThreadTeam::Member& member, uint64_t round);
+
+  uint64_t weights() const { return weight_.rows * weight_.cols; }
+  uint64_t bytes() const { return weight_.layout.code_bytes + weight_.layout.scale_bytes; }  // a run reads
+  double bits_per_weight() const { return 8. * static_cast<double>(bytes()) / static_cast<double>(weights()); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{4096}); }
+  };
+  using Memory = std::unique_ptr<std::byte, Free>;
+  static Memory allocate(uint64_t bytes);  // zero
+
+  void make_weights(const LayerShape& shape, uint64_t footprint);
+  void make_input(uint64_t tokens);
+
+  const LinearKernelEntry& kernel_;
+  uint64_t copies_ = 1;
+  WeightView weight_;  // the first copy
+  InputView input_;
+  Memory codes_, scales_, values_, input_scales_, input_sums_, scratch_;
+  std::vector<float> y_;
+};
+
+}  // namespace tern::bench
