@@ -154,11 +154,11 @@ TEST_CASE("elements: every f16 value enters attention exactly, and extremes agre
 
 TEST_CASE("elements: queries that come together give the bits of each alone") {
   Random random(19);
-  const uint64_t dims[] = {2, 16, 22, 48, 64, 87, 128};
+  const uint64_t dims[] = {2, 22, 64, 87};
   for (const ElementKernels* t : tables()) {
     for (const uint64_t d : dims) {
       for (const Values kind : {Values::normal, Values::extreme}) {
-        for (const uint64_t count : {uint64_t{2}, uint64_t{3}, 1 + random.below(kMaxAttentionQueries)}) {
+        for (const uint64_t count : {uint64_t{2}, uint64_t{3}, 1 + random.below(kMaxAttentionQueries / 2)}) {
           const FloatType key_type = random.below(2) ? FloatType::f16 : FloatType::f32;
           const FloatType value_type = random.below(2) ? FloatType::f16 : FloatType::f32;
           INFO(t->isa << " d=" << d << " queries=" << count);
@@ -170,7 +170,7 @@ TEST_CASE("elements: queries that come together give the bits of each alone") {
             single[i] = {q.data() + i * d, 0, 0, begin(alone.data() + i * d, d)};
           }
           Scratch scratch(d);
-          for (int block = 0; block < 3; ++block) {
+          for (int block = 0; block < 2; ++block) {
             const uint64_t last = 1 + random.below(kCacheBlock);  // what is behind is not there to be read
             const Cache cache = draw_cache(random, last * d, key_type, value_type);
             const AttentionBlock b{cache.keys.data(), cache.values.data(), key_type, value_type, d, 0.3f};

@@ -216,7 +216,7 @@ TEST_CASE("session: logits agree with double arithmetic") {
   });
 }
 
-TEST_CASE("session: int8 activations agree with their formula in double", "[short]") {
+TEST_CASE("session: int8 activations agree with their formula in double") {
   for_each_shape([](const TinyShape& shape, const TinyFile& file) {
     if (shape.rounding.bits == 0) return;
     const auto model = file.load();
@@ -246,7 +246,7 @@ TEST_CASE("session: int8 activations agree with their formula in double", "[shor
   });
 }
 
-TEST_CASE("session: a failed step leaves every sequence as it was", "[short]") {
+TEST_CASE("session: a failed step leaves every sequence as it was") {
   const TinyFile file(test::tiny_shapes()[1]);
   const auto model = file.load();
   const std::vector<int32_t> a = prompt(*model, 1);
@@ -283,7 +283,7 @@ TEST_CASE("session: a failed step leaves every sequence as it was", "[short]") {
   CHECK(std::equal(rest.begin(), rest.end(), expected.begin() + 40));
 }
 
-TEST_CASE("session: progress counts tokens between pieces", "[short]") {
+TEST_CASE("session: progress counts tokens between pieces") {
   const TinyFile file(test::tiny_shapes()[0]);
   const auto s = session(file.load(), options(1, 8));
   const std::vector<StepToken> step(20, {s->add_sequence().value(), 1, false});
