@@ -358,6 +358,45 @@ class Bench(Case):
         self.assertEqual([row["test"] for row in rows], ["pp8", "pp16", "tg2"])
         self.assertTrue(all(float(row["gbytes_per_s"]) > 0 for row in rows))
 
+    def test_model_is_the_default(self):
+        row = json.loads(self.ok("bench", "model", *self.words("-d", "0,32", "-o", "json")[1:]).stdout)
+        self.assertEqual([r["test"] for r in row],
+                         ["pp8", "pp8 @ d32", "pp16", "pp16 @ d32", "tg2", "tg2 @ d32"])
+        self.assertGreater(row[1]["kv_cache_bytes"], row[0]["kv_cache_bytes"])
+        self.assertTrue(all(0 < r["share_of_read"] for r in row))
+        self.refused("bench", says="--model is required")
+
+    def test_profile(self):
+        out = self.ok(*self.words("--profile")).stdout
+        self.assertEqual(out.count("gate, up"), 3)  # a table for each test
+        shares = [float(s) for s in re.findall(r" ([0-9.]+) %", out[:out.index("pp16,")])]
+        self.assertAlmostEqual(sum(shares), 100, delta=1)
+        self.assertRegex(self.ok("run", "-m", model, "--tokens", "-p", "1 2 3", "-n", "2", "--profile").stderr,
+                         r"attention +\d")
+
+    def kernels(self, *more):
+        return ["bench", "kernels", "--shape", "64x128", "--footprint", "0", "--pairs", "2", *more]
+
+    def test_kernels(self):
+        rows = json.loads(self.ok(*self.kernels("--encoding", "trit2,int4", "-b", "1,3", "--isa", "scalar", "-o",
+                                                "json")).stdout)
+        self.assertEqual([(r["encoding"], r["batch"], r["isa"], r["op"]) for r in rows],
+                         [(e, b, "scalar", op) for e in ("trit2", "int4") for b, op in ((1, "gemv"), (3, "gemm"))])
+        wanted = """encoding pack isa family op rows cols batch threads gweights_per_s gbytes_per_s read_gbytes_per_s
+                    int8_peak_gmac_per_s samples""".split()
+        for row in rows:
+            self.assertLessEqual(set(wanted), set(row))
+            self.assertEqual(len(row["samples"]), 2)
+            self.assertGreater(row["gweights_per_s"], 0)
+        every = self.ok(*self.kernels("--all", "--encoding", "trit5", "-o", "csv")).stdout
+        self.assertIn("linear_trit5_a8_reference_scalar", every)
+        picture = self.folder / "roof.svg"
+        self.ok(*self.kernels("--encoding", "trit2", "--planes", "2", "--group", "32", "--plot", picture))
+        self.assertTrue(picture.read_text().startswith("<svg"))
+        for words, says in ((["--shape", "64"], "ROWSxCOLUMNS"), (["--shape", "64x9999999"], "ROWSxCOLUMNS"),
+                            (["--encoding", "trit3"], "trit3"), (["--isa", "mmx"], "'mmx'")):
+            self.refused(*self.kernels(*words), says=says)
+
     def test_wrong_values(self):
         self.refused(*self.words("-o", "xml"), code=2, says="xml")
         self.refused(*self.words("-ctk", "q8"), code=2, says="q8")
