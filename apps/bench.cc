@@ -64,6 +64,12 @@ void add_rows_flag(CLI::App& verb, std::string& format) {
       ->capture_default_str();
 }
 
+void add_read_flag(CLI::App& verb, unsigned& mebibytes) {
+  verb.add_option("--read-buffer", mebibytes, "MiB over which the speed of reading is measured, larger than the caches")
+      ->check(CLI::Range(1u, 65536u))
+      ->capture_default_str();
+}
+
 void add_bench(CLI::App& root, Action& chosen) {
   CLI::App* bench = root.add_subcommand("bench", "measure speed: of a model (the default), or of kernels");
   bench->require_subcommand(0, 1);

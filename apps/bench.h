@@ -28,5 +28,6 @@ double share(const std::vector<double>& values, const std::vector<double>& limit
 // Rows of equal fields: md shows `table`, csv the fields without lists, json all.
 void show_rows(const std::vector<Json>& rows, const Table& table, const std::string& format);
 void add_rows_flag(CLI::App& verb, std::string& format);  // -o
+void add_read_flag(CLI::App& verb, unsigned& mebibytes);  // --read-buffer
 
 }  // namespace tern::app

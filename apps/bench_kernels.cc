@@ -24,7 +24,7 @@ struct KernelFlags {
   std::vector<uint64_t> batches = {1};
   std::vector<unsigned> threads = {1};
   std::string isa = "native", family, input = "a8", format = "md", plot;
-  unsigned planes = 1, group = 0, pairs = 15, footprint = 256;
+  unsigned planes = 1, group = 0, pairs = 15, footprint = 256, read = 256;
   bool all = false;
 };
 
@@ -63,7 +63,11 @@ std::vector<const LinearKernelEntry*> kernels_of(const KernelFlags& flags, const
 class KernelBench {
  public:
   KernelBench(const KernelFlags& flags, unsigned threads, CpuFeatures features)
-      : flags_(flags), threads_(threads), features_(features), team_(threads), limit_(team_) {}
+      : flags_(flags),
+        threads_(threads),
+        features_(features),
+        team_(threads),
+        limit_(team_, uint64_t{flags.read} << 20) {}
 
   // Rounds of about 20 ms, so that a pair sees one state of the machine.
   KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape) {
@@ -278,6 +282,7 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFamilies), std::end(kFamilies))));
   verb->add_flag("--all", o->all, "every kernel that runs here, not the best of each family alone");
   verb->add_option("--plot", o->plot, "write a roofline picture (SVG) to this file");
+  add_read_flag(*verb, o->read);
   add_rows_flag(*verb, o->format);
   verb->callback([o, &chosen] { chosen = [o] { return bench_kernels(*o); }; });
 }

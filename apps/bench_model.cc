@@ -27,6 +27,7 @@ struct BenchFlags {
   uint32_t repetitions = 5;
   std::string format = "md";
   bool profile = false;
+  unsigned read = 256;
   ModelOptions common;
 };
 
@@ -54,14 +55,14 @@ struct ModelRow {
 class Bench {
  public:
   Bench(const ModelOptions& options, std::shared_ptr<const Model> model, std::unique_ptr<Session> session,
-        Profile* profile, CpuFeatures features)
+        Profile* profile, CpuFeatures features, unsigned read)
       : options_(options),
         model_(std::move(model)),
         session_(std::move(session)),
         profile_(profile),
         peak_(select_int8_peak(features)),
         team_(session_->threads()),
-        limit_(team_) {}
+        limit_(team_, uint64_t{read} << 20) {}
 
   Result<ModelRow> measure(const Test& test, uint32_t repetitions) {
     ModelRow row;
@@ -166,7 +167,7 @@ Result<std::vector<ModelRow>> measure_models(const BenchFlags& flags) {
     TERN_ASSIGN(const CpuFeatures features, cap_features(detect_cpu().features, options.isa));
     TERN_ASSIGN(const auto model, load_model(options));
     TERN_ASSIGN(auto session, make_session(model, options, used));
-    Bench bench(options, model, std::move(session), used, features);
+    Bench bench(options, model, std::move(session), used, features, flags.read);
     for (const Test& test : tests) {
       TERN_ASSIGN(ModelRow row, bench.measure(test, flags.repetitions));
       rows.push_back(std::move(row));
@@ -266,6 +267,7 @@ void add_bench_model(CLI::App& verb, Action& chosen) {
   verb.add_option("-r,--repetitions", o->repetitions, "runs of each test, each followed by the limits")
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
+  add_read_flag(verb, o->read);
   add_rows_flag(verb, o->format);
   verb.add_flag("--profile", o->profile, "print where the time of each test went");
   verb.add_option("--cache-type-k", o->key_types, "-ctk: cached keys as f16 or f32")

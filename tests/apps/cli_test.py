@@ -344,7 +344,7 @@ class Run(Case):
 
 class Bench(Case):
     def words(self, *more):
-        return ["bench", "-m", model, "-p", "8,16", "-n", "2", "-r", "2", "-t", "1", *more]
+        return ["bench", "-m", model, "-p", "8,16", "-n", "2", "-r", "2", "-t", "1", "--read-buffer", "2", *more]
 
     def test_formats(self):
         table = self.ok(*self.words()).stdout.splitlines()
@@ -375,7 +375,7 @@ class Bench(Case):
                          r"attention +\d")
 
     def kernels(self, *more):
-        return ["bench", "kernels", "--shape", "64x128", "--footprint", "0", "--pairs", "2", *more]
+        return ["bench", "kernels", "--shape", "64x128", "--footprint", "0", "--pairs", "2", "--read-buffer", "2", *more]
 
     def test_kernels(self):
         rows = json.loads(self.ok(*self.kernels("--encoding", "trit2,int4", "-b", "1,3", "--isa", "scalar", "-o",
