@@ -70,7 +70,8 @@ class KernelBench {
         limit_(team_, uint64_t{flags.read} << 20) {}
 
   // Rounds of about 20 ms, so that a pair sees one state of the machine.
-  KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape) {
+  Result<KernelRow> measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape) {
+    TERN_TRY(bench::check(kernel, shape));
     const uint64_t footprint = shape.tokens == 1 ? uint64_t{flags_.footprint} << 20 : 0;
     bench::Layer layer(kernel, shape, threads_, footprint);
     const Int8Peak* peak = select_int8_peak(kernel.needs & features_);
@@ -151,7 +152,8 @@ Result<std::vector<KernelRow>> measure_kernels(const KernelFlags& flags) {
         for (const uint64_t tokens : flags.batches) {
           shape.tokens = tokens;
           for (const auto* kernel : kernels) {
-            rows.push_back(bench.measure(*kernel, shape));
+            TERN_ASSIGN(KernelRow row, bench.measure(*kernel, shape));
+            rows.push_back(std::move(row));
             if (interrupted()) return stopped_by_user();
           }
         }

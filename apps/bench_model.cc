@@ -89,7 +89,7 @@ class Bench {
     }
     TERN_TRY(session_->remove(before));
     if (profile_)
-      fmt::print("{}, {}\n{}\n", test.name(), options_.path, profile_table(*profile_, *model_, all).plain());
+      fmt::print(stderr, "{}, {}\n{}\n", test.name(), options_.path, profile_table(*profile_, *model_, all).plain());
     return row;
   }
 

@@ -39,6 +39,10 @@ void draw_codes(const Encoding& e, Random& random, std::byte* to, uint64_t bytes
 
 }  // namespace
 
+Status check(const LinearKernelEntry& kernel, const LayerShape& shape) {
+  return layout_of(encoding_of(kernel, shape), shape.rows, shape.cols).status();
+}
+
 Layer::Memory Layer::allocate(uint64_t bytes) {
   // A page more: kernels prefetch beyond the end.
   const uint64_t size = align_up(bytes, uint64_t{4096}) + 4096;
@@ -73,9 +77,10 @@ void Layer::make_weights(const LayerShape& shape, uint64_t footprint) {
 void Layer::make_input(uint64_t tokens) {
   const uint64_t cols = align_up(weight_.layout.padded_cols(), uint64_t{64});
   values_ = allocate(tokens * cols * sizeof(float));
-  input_scales_ = allocate(tokens * sizeof(float));
-  input_sums_ = allocate(tokens * sizeof(int32_t));
-  input_.tokens = tokens;
+  const Layout& layout = weight_.layout;
+  input_scales_ = allocate(tokens * layout.groups * sizeof(float));
+  input_sums_ = allocate(tokens * layout.groups * sizeof(int32_t));
+  input_.tokens = tokens, input_.groups = layout.groups;
   Random random(2);
   if (kernel_.input == LinearInput::f32) {
     float* x = reinterpret_cast<float*>(values_.get());
@@ -88,8 +93,10 @@ void Layer::make_input(uint64_t tokens) {
   int32_t* sums = reinterpret_cast<int32_t*>(input_sums_.get());
   for (uint64_t m = 0; m < tokens; ++m) {
     for (uint64_t i = 0; i < weight_.cols; ++i) {
-      codes[m * cols + i] = static_cast<int8_t>(static_cast<int>(random.below(255)) - 127);
-      sums[m] += codes[m * cols + i];
+      const uint64_t group = i / layout.group_cols;
+      const auto code = static_cast<int8_t>(static_cast<int>(random.below(255)) - 127);
+      codes[m * cols + group * layout.padded_group_cols() + i % layout.group_cols] = code;
+      sums[m * layout.groups + group] += code;
     }
   }
   input_.codes = codes, input_.code_stride = cols;

@@ -7,6 +7,7 @@
 #include <new>
 #include <vector>
 
+#include "base/status.h"
 #include "base/thread_team.h"
 #include "kernels/dispatch/dispatch.h"
 
@@ -18,10 +19,14 @@ struct LayerShape {
   uint32_t group = 0;  // columns of a scale; 0: a scale per row
 };
 
+// Whether the kernel's encoding has a layer of this shape.
+Status check(const LinearKernelEntry& kernel, const LayerShape& shape);
+
+// Activations are rounded in the groups of the weights, as the converter's files ask for.
 class Layer {
  public:
   // `footprint`: bytes of weights, at least; copies of the layer make them up, and each run takes the next one, so that
-  // no cache holds what is read. 0: one copy. Throws std::bad_alloc.
+  // no cache holds what is read. 0: one copy. REQUIRES check(kernel, shape). Throws std::bad_alloc.
   Layer(const LinearKernelEntry& kernel, const LayerShape& shape, unsigned threads, uint64_t footprint = 0);
 
   // This member's share of y = W x.

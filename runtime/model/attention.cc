@@ -18,8 +18,9 @@ class Attention {
   Attention(const Model::Parts& model, const MicroBatch& piece, const ThreadTeam::Member& member, const InputPlan& out,
             uint32_t layer)
       : m_(model), c_(model.config()), p_(piece), me_(member), y_stride_(out.x_stride), layer_(layer) {
-    const AttentionBlock block = {nullptr, nullptr, p_.cache.key_type, p_.cache.value_type, c_.head_dim, scale()};
-    block_ = block;
+    block_.key_type = p_.cache.key_type, block_.value_type = p_.cache.value_type;
+    block_.head_dim = c_.head_dim;
+    block_.scale = 1.f / std::sqrt(static_cast<float>(c_.head_dim));
   }
 
   // Units of work are dealt in turn: later tokens see more positions, so neighbours cost the same.
@@ -36,7 +37,6 @@ class Attention {
   }
 
  private:
-  float scale() const { return 1.f / std::sqrt(static_cast<float>(c_.head_dim)); }
   uint64_t group() const { return c_.heads / c_.kv_heads; }  // query heads that share keys and values
 
   template <class F>

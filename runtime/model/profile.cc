@@ -36,14 +36,14 @@ uint64_t stage_bytes(const Model& model, Stage stage) {
 }
 
 double Profile::seconds(Stage stage) const {
-  double sum = 0;
-  size_t count = 0;
+  double here = 0, all = 0, passes_took = 0;
   for (const Times& member : members) {
-    if (std::accumulate(member.seconds.begin(), member.seconds.end(), 0.0) == 0) continue;
-    sum += member.seconds[static_cast<size_t>(stage)];
-    ++count;
+    const double sum = std::accumulate(member.seconds.begin(), member.seconds.end(), 0.0);
+    if (&member == &members.front()) passes_took = sum;  // the first member is in every pass
+    here += member.seconds[static_cast<size_t>(stage)];
+    all += sum;
   }
-  return count != 0 ? sum / static_cast<double>(count) : 0;
+  return all > 0 ? here / all * passes_took : 0;
 }
 
 }  // namespace tern

@@ -42,7 +42,8 @@ struct Profile {
     members.resize(threads);
     ++passes, tokens += more;
   }
-  double seconds(Stage stage) const;  // mean of the members that took part
+  // Its share of the members' time, of the time that all passes took. Passes may have had different members.
+  double seconds(Stage stage) const;
 };
 
 // A member's clock: enter() ends the stage before. Does nothing without a profile.

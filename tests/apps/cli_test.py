@@ -367,10 +367,11 @@ class Bench(Case):
         self.refused("bench", says="--model is required")
 
     def test_profile(self):
-        out = self.ok(*self.words("--profile")).stdout
+        out = self.ok(*self.words("--profile")).stderr
         self.assertEqual(out.count("gate, up"), 3)  # a table for each test
-        shares = [float(s) for s in re.findall(r" ([0-9.]+) %", out[:out.index("pp16,")])]
-        self.assertAlmostEqual(sum(shares), 100, delta=1)
+        for stage in ("norms", "q, k, v", "attention", "gate, up", "head"):
+            self.assertRegex(out[:out.index("pp16,")], rf"\n{stage} +0\.\d*[1-9]")
+        json.loads(self.ok(*self.words("--profile", "-o", "json")).stdout)
         self.assertRegex(self.ok("run", "-m", model, "--tokens", "-p", "1 2 3", "-n", "2", "--profile").stderr,
                          r"attention +\d")
 
@@ -394,7 +395,7 @@ class Bench(Case):
         self.ok(*self.kernels("--encoding", "trit2", "--planes", "2", "--group", "32", "--plot", picture))
         self.assertTrue(picture.read_text().startswith("<svg"))
         for words, says in ((["--shape", "64"], "ROWSxCOLUMNS"), (["--shape", "64x9999999"], "ROWSxCOLUMNS"),
-                            (["--encoding", "trit3"], "trit3"), (["--isa", "mmx"], "'mmx'")):
+                            (["--encoding", "trit3"], "trit3"), (["--group", "60000"], "group"), (["--isa", "mmx"], "'mmx'")):
             self.refused(*self.kernels(*words), says=says)
 
     def test_wrong_values(self):

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "runtime/model/profile.h"
 #include "tests/runtime/tiny_model.h"
 
 namespace tern {
@@ -216,7 +217,7 @@ TEST_CASE("session: logits agree with double arithmetic") {
   });
 }
 
-TEST_CASE("session: int8 activations agree with their formula in double") {
+TEST_CASE("session: int8 activations agree with their formula in double", "[short][formula]") {
   for_each_shape([](const TinyShape& shape, const TinyFile& file) {
     if (shape.rounding.bits == 0) return;
     const auto model = file.load();
@@ -246,7 +247,7 @@ TEST_CASE("session: int8 activations agree with their formula in double") {
   });
 }
 
-TEST_CASE("session: a failed step leaves every sequence as it was") {
+TEST_CASE("session: a failed step leaves every sequence as it was", "[short]") {
   const TinyFile file(test::tiny_shapes()[1]);
   const auto model = file.load();
   const std::vector<int32_t> a = prompt(*model, 1);
@@ -283,7 +284,7 @@ TEST_CASE("session: a failed step leaves every sequence as it was") {
   CHECK(std::equal(rest.begin(), rest.end(), expected.begin() + 40));
 }
 
-TEST_CASE("session: progress counts tokens between pieces") {
+TEST_CASE("session: progress counts tokens between pieces", "[short]") {
   const TinyFile file(test::tiny_shapes()[0]);
   const auto s = session(file.load(), options(1, 8));
   const std::vector<StepToken> step(20, {s->add_sequence().value(), 1, false});
@@ -345,6 +346,37 @@ TEST_CASE("session: requests that make no sense are refused") {
   o = {};
   o.context = 1u << 20, o.batch = 0xffffffffu;  // large limits cost nothing before they are used
   CHECK(feed_fresh(*session(model, o), prompt(*model, 1), kPrompt) == whole(model, options(1)));
+}
+
+TEST_CASE("session: a profile counts every stage and moves no bit") {
+  const TinyFile file(test::tiny_shapes()[1]);
+  const auto model = file.load();
+  Profile profile;
+  SessionOptions o = options(2, 16);
+  o.work_per_thread = 0;  // both threads, small as the model is
+  o.profile = &profile;
+  CHECK(feed_fresh(*session(model, o), prompt(*model, 1), kPrompt) == whole(model, options(1)));
+  CHECK(profile.tokens == kPrompt);
+  CHECK(profile.passes == (kPrompt + 15) / 16);
+  REQUIRE(profile.members.size() == 2);
+  for (size_t i = 0; i < kStages; ++i) {
+    INFO(stage_name(static_cast<Stage>(i)));
+    for (const auto& member : profile.members) CHECK(member.seconds[i] > 0);
+  }
+}
+
+TEST_CASE("profile: a stage's share of the members' time, of the time of the passes") {
+  Profile profile;
+  profile.members.resize(3);  // the third took no part; the second in one pass of two
+  const auto at = [&](size_t member, Stage stage) -> double& {
+    return profile.members[member].seconds[static_cast<size_t>(stage)];
+  };
+  at(0, Stage::head) = 3, at(0, Stage::wait) = 1;
+  at(1, Stage::head) = 1, at(1, Stage::wait) = 1;
+  CHECK(profile.seconds(Stage::head) == Approx(4. / 6 * 4));
+  CHECK(profile.seconds(Stage::wait) == Approx(2. / 6 * 4));
+  CHECK(profile.seconds(Stage::qkv) == 0);
+  CHECK(Profile().seconds(Stage::head) == 0);
 }
 
 }  // namespace tern
