@@ -4,7 +4,8 @@
 usage: bench/arm_instructions.py OBJDUMP BUILD      (aarch64-linux-gnu-objdump, build/aarch64)
 
 No Arm machine was at hand. Rates are what the counted instructions take by the pipelines that Arm's software
-optimization guides give for each core, everything in the first cache, nothing else in the way: expected, not measured.
+optimization guides give for each core, everything in the first cache, nothing else in the way: expected, not measured. CORES is from memory of
+those guides: check it before relying on a figure.
 """
 import re
 import subprocess
