@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 #include "formats/encoding/values.h"
 #include "runtime/model/attention.h"
@@ -10,7 +11,7 @@
 namespace tern {
 namespace {
 
-using Range = ThreadTeam::Member::Range;
+using Range = IndexRange;
 
 // The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
 class Forward {
@@ -21,6 +22,7 @@ class Forward {
         e_(*model.elements),
         p_(piece),
         me_(member),
+        run_(e_, piece.scratch[member.index()], partial_sums()),
         clock_(piece.profile, member.index()) {}
 
   void run() {
@@ -68,6 +70,11 @@ class Forward {
     me_.barrier();
   }
 
+  PartialSums partial_sums() const {
+    const uint64_t stride = partial_stride(p_.partial_rows, me_.size());
+    return {p_.partial + me_.index() * p_.tokens.size() * stride, stride};
+  }
+
   Range tokens() const { return me_.share(p_.tokens.size()); }
 
   // Rows of the embedding, and the rotary angles of the tokens' positions.
@@ -81,69 +88,50 @@ class Forward {
     }
   }
 
-  // in = norm(x), for the tokens of this member; and what layers with inputs of their own make of it.
-  void normalize(const std::vector<float>& weight, const InputPlan& plan, const std::vector<InputPlan>& own) {
-    const Range mine = tokens();
-    for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      float* in = p_.in.x + t * plan.x_stride;
-      clock_.enter(Stage::norm);
-      e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), c_.norm_eps, c_.hidden_size, in);
-      round(plan, p_.in, t);
-      for (size_t i = 0; i < own.size(); ++i) {
-        float* x = p_.own[i].x + t * own[i].x_stride;
-        if (own[i].norm.empty()) {
-          std::memcpy(x, in, plan.cols * sizeof(float));
-        } else {
-          clock_.enter(Stage::norm);
-          e_.rms_norm(in, own[i].norm.data(), c_.norm_eps, plan.cols, x);
-        }
-        round(own[i], p_.own[i], t);
-      }
+  // Runs of this member's tokens that `plan` takes at once.
+  template <class Body>
+  void for_each_run(Range mine, const InputPlan& plan, Body body) {
+    for (uint64_t t = mine.begin; t < mine.end; t += plan.tokens_at_once) {
+      body(Range{t, std::min(mine.end, t + plan.tokens_at_once)});
     }
+  }
+
+  // in = norm(x), for the tokens of this member, and its forms; and those of layers with inputs of their own.
+  void normalize(const std::vector<float>& weight, const InputPlan& plan, const std::vector<InputPlan>& own) {
+    for_each_run(tokens(), plan, [&](Range run) {
+      clock_.enter(Stage::norm);
+      for (uint64_t t = run.begin; t < run.end; ++t) {
+        float* in = p_.in.x + t * plan.x_stride;
+        e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), c_.norm_eps, c_.hidden_size, in);
+      }
+      clock_.enter(Stage::round);
+      run_.make_forms(plan, p_.in, run);
+      for (size_t i = 0; i < own.size(); ++i) run_.make_forms(own[i], p_.own[i], run);
+    });
   }
 
   // The sub-norm, if the block has one, over what attention or the gated activation left in mid.
   void finish_mid(const std::vector<float>& weight, const InputPlan& plan) {
-    const Range mine = tokens();
-    for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      float* x = p_.mid.x + t * plan.x_stride;
+    for_each_run(tokens(), plan, [&](Range run) {
       clock_.enter(Stage::norm);
-      if (!weight.empty()) e_.rms_norm(x, weight.data(), c_.norm_eps, plan.cols, x);
-      round(plan, p_.mid, t);
-    }
+      for (uint64_t t = run.begin; t < run.end && !weight.empty(); ++t) {
+        float* x = p_.mid.x + t * plan.x_stride;
+        e_.rms_norm(x, weight.data(), c_.norm_eps, plan.cols, x);
+      }
+      clock_.enter(Stage::round);
+      run_.make_forms(plan, p_.mid, run);
+    });
   }
 
-  // Completes row t of a linear's input: zero padding, and int8 codes if the plan rounds.
-  void round(const InputPlan& plan, const LinearInputBuffer& in, uint64_t t) {
-    clock_.enter(Stage::round);
-    float* x = in.x + t * plan.x_stride;
-    std::memset(x + plan.cols, 0, (plan.x_stride - plan.cols) * sizeof(float));
-    if (!plan.rounded) return;
-    e_.quantize_int8(x, plan.cols, plan.groups, plan.group_cols, plan.padded_group_cols,
-                     in.codes + t * plan.code_stride, in.scales + t * plan.groups, in.sums + t * plan.groups);
-  }
-
-  // y = W in + bias, for the row tiles of this member and all tokens. Returns the rows.
+  // y = post(W in) + bias, for the row tiles of this member and all tokens; finish() has to follow where the plan needs
+  // whole rows. Returns the rows.
   Range linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride,
                uint64_t count) {
-    if (p_.observer) p_.observer->see(plan, in.x, input.x_stride, count, me_.share(input.cols));
-    InputView view;
-    view.tokens = count;
-    if (plan.kernel->input == LinearInput::int8) {
-      view.codes = in.codes, view.code_stride = input.code_stride;
-      view.scales = in.scales, view.sums = in.sums, view.groups = input.groups;
-    } else {
-      view.x = in.x, view.x_stride = input.x_stride;
+    if (p_.observer) {
+      p_.observer->see(plan, last_f32_rows(input, in), input.x_stride, count, me_.share(input.cols));
     }
-    const Range tiles = me_.share(plan.weight.layout.tiles);
-    const Range rows{std::min(tiles.begin * kTileRows, plan.weight.rows),
-                     std::min(tiles.end * kTileRows, plan.weight.rows)};
-    if (rows.begin == rows.end) return rows;
-    plan.kernel->run(plan.weight, view, {y, stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
-    if (!plan.bias.empty()) {
-      for (uint64_t t = 0; t < count; ++t)
-        e_.add(plan.bias.data() + rows.begin, rows.end - rows.begin, y + t * stride + rows.begin);
-    }
+    const Range rows = me_.share(plan.rows, kTileRows);
+    if (rows.begin != rows.end) run_.sum_terms(plan, input, in, rows, count, y, stride);
     return rows;
   }
 
@@ -159,25 +147,43 @@ class Forward {
     return linear(plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size());
   }
 
+  // The part of a layer's outputs that a member works on next: its rows of all tokens, or all rows of its tokens.
+  struct Part {
+    Range tokens, rows;
+  };
+
+  // What the member may take of layers whose rows it has computed. Outputs that need whole rows are finished here,
+  // behind a barrier that other layers do without.
+  Part finish(std::initializer_list<std::pair<const LinearPlan*, float*>> layers, Range rows, uint64_t count) {
+    const auto whole = [](const auto& layer) { return layer.first->whole_rows; };
+    if (std::none_of(layers.begin(), layers.end(), whole)) return {{0, count}, rows};
+    barrier();
+    clock_.enter(Stage::round);
+    const Range mine = me_.share(count);
+    for (const auto& [plan, y] : layers) run_.finish_tokens(*plan, mine, y, plan->rows);
+    return {mine, {0, layers.begin()->first->rows}};
+  }
+
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
-    const Range rows = linear(plan, input, p_.mid, p_.added, n, count);
-    for (uint64_t t = 0; t < count; ++t) {
-      e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
+    const Part part = finish({{&plan, p_.added}}, linear(plan, input, p_.mid, p_.added, n, count), count);
+    for (uint64_t t = part.tokens.begin; t < part.tokens.end; ++t) {
+      e_.add(p_.added + t * n + part.rows.begin, part.rows.end - part.rows.begin, p_.x + t * n + part.rows.begin);
     }
   }
 
   // mid = activation(gate) * up. Both linears have the same rows, so a member finds its gates where it needs them.
   void gated(const Block& b) {
-    const uint64_t count = p_.tokens.size(), n = c_.ffn_size;
+    const uint64_t n = c_.ffn_size;
     const Range rows = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
     linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
+    const Part part = finish({{&b.gate, p_.gate}, {&b.up, p_.up}}, rows, p_.tokens.size());
     clock_.enter(Stage::activate);
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
-    for (uint64_t t = 0; t < count; ++t) {
-      activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
-               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
+    for (uint64_t t = part.tokens.begin; t < part.tokens.end; ++t) {
+      activate(p_.gate + t * n + part.rows.begin, p_.up + t * n + part.rows.begin, part.rows.end - part.rows.begin,
+               p_.mid.x + t * b.ffn_mid.x_stride + part.rows.begin);
     }
   }
 
@@ -192,6 +198,9 @@ class Forward {
     const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
     const uint64_t d = c_.head_dim;
     const Range mine = tokens();
+    run_.finish_tokens(b.q, mine, p_.q, m_.q_size());
+    run_.finish_tokens(b.k, mine, p_.k, m_.kv_size());
+    run_.finish_tokens(b.v, mine, p_.v, m_.kv_size());
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
@@ -223,16 +232,19 @@ class Forward {
 
   void head() {
     const uint64_t count = p_.wanted.size();
-    const Range mine = me_.share(count);
-    for (uint64_t i = mine.begin; i < mine.end; ++i) {
+    for_each_run(me_.share(count), m_.head_in, [&](Range run) {
       clock_.enter(Stage::norm);
-      const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
-      e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
-      round(m_.head_in, p_.in, i);
-    }
+      for (uint64_t i = run.begin; i < run.end; ++i) {
+        const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
+        e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
+      }
+      clock_.enter(Stage::round);
+      run_.make_forms(m_.head_in, p_.in, run);
+    });
     barrier();
     clock_.enter(Stage::head);
-    if (count != 0) linear(m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count);
+    if (count == 0) return;
+    finish({{&m_.head, p_.logits}}, linear(m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count), count);
   }
 
   const Model::Parts& m_;
@@ -240,6 +252,7 @@ class Forward {
   const ElementKernels& e_;
   const MicroBatch& p_;
   const ThreadTeam::Member& me_;
+  const LinearRun run_;
   StageClock clock_;
 };
 

@@ -1,6 +1,7 @@
 // The forward pass of a decoder in double precision, position by position.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include "formats/encoding/values.h"
@@ -57,22 +58,104 @@ class Reference {
     }
   }
 
-  Vector linear(const std::string& name, Vector x) {
+  Vector linear(const std::string& name, const Vector& raw) {
     const auto& l = *std::find_if(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == name; });
+    Vector x = raw;
     for (const InputOp& op : d_.inputs[l.input].ops) {
-      if (op.kind == InputOpKind::normalize) x = norm(x, row(op.tensor, 0), c_.norm_eps);
+      if (op.kind != InputOpKind::quantize) x = transform(op, x);
     }
     see(name, x);
+    Vector rounded = x;
     for (const InputOp& op : d_.inputs[l.input].ops) {
-      if (op.kind == InputOpKind::quantize && rounded_ && l.terms[0].tap == Tap::quantized) round(op, x);
+      if (op.kind == InputOpKind::quantize && rounded_) round(op, rounded);
     }
     Vector y(l.rows);
-    for (uint64_t r = 0; r < l.rows; ++r) {
-      const Vector w = row(l.terms[0].tensor, r);
-      for (size_t i = 0; i < w.size(); ++i) y[r] += w[i] * x[i];
-      if (l.bias != kNoTensor) y[r] += row(l.bias, 0)[r];
+    for (const Term& term : l.terms) {
+      add_term(term, term.tap == Tap::raw ? raw : term.tap == Tap::transformed ? x : rounded, y);
+    }
+    for (const OutputOp& op : l.post) {
+      y = op.kind == OutputOpKind::scale ? times(y, row(op.tensor, 0)) : hadamard(op.tensor, op.matrix, op.block, y);
+    }
+    for (uint64_t r = 0; r < l.rows && l.bias != kNoTensor; ++r) y[r] += row(l.bias, 0)[r];
+    return y;
+  }
+
+  Vector transform(const InputOp& op, const Vector& x) const {
+    Vector y(x.size());
+    const size_t block = op.block != 0 ? op.block : x.size();
+    switch (op.kind) {
+      case InputOpKind::scale:
+        return times(x, row(op.tensor, 0));
+      case InputOpKind::normalize:
+        return norm(x, row(op.tensor, 0), c_.norm_eps);
+      case InputOpKind::hadamard:
+        return hadamard(op.tensor, op.matrix, op.block, x);
+      case InputOpKind::permute:
+        for (size_t k = 0; k < x.size(); ++k) y[k] = x[indices(op.tensor)[k]];
+        return y;
+      case InputOpKind::rotate:
+        for (size_t i = 0; i < x.size(); ++i) y[i] = dot(row(op.tensor, i), x, i / block * block);
+        return y;
+      case InputOpKind::quantize:
+        break;
+    }
+    return x;
+  }
+
+  static Vector times(Vector x, const Vector& factors) {
+    for (size_t i = 0; i < x.size(); ++i) x[i] *= factors[i];
+    return x;
+  }
+
+  static double dot(const Vector& w, const Vector& x, size_t begin) {
+    double sum = 0;
+    for (size_t i = 0; i < w.size(); ++i) sum += w[i] * x[begin + i];
+    return sum;
+  }
+
+  // Element (i, j) of Sylvester's matrix is -1 to the number of common bits; the stored one stands before it in a
+  // Kronecker product.
+  Vector hadamard(uint32_t signs, uint32_t matrix, uint32_t block, const Vector& raw) const {
+    const Vector x = signs != kNoTensor ? times(raw, row(signs, 0)) : raw;
+    const size_t n = block != 0 ? block : x.size(), order = matrix != kNoTensor ? d_.tensors[matrix].rows : 1;
+    const size_t length = n / order;
+    std::vector<float> stored(order * order, 1.f);
+    for (size_t i = 0; i < stored.size() && matrix != kNoTensor; ++i) {
+      stored[i] = load_float(d_.tensors[matrix].encoding.value_type, file_.codes(matrix).data(), i);
+    }
+    Vector y(x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        const size_t r = i % n;
+        const double sylvester = __builtin_popcountll(r % length & j % length) % 2 != 0 ? -1 : 1;
+        y[i] += stored[r / length * order + j / length] * sylvester * x[i / n * n + j] / std::sqrt(double(n));
+      }
     }
     return y;
+  }
+
+  std::vector<uint32_t> indices(uint32_t tensor) const {
+    std::vector<uint32_t> values(d_.tensors[tensor].cols);
+    std::memcpy(values.data(), file_.codes(tensor).data(), 4 * values.size());
+    return values;
+  }
+
+  void add_term(const Term& term, const Vector& x, Vector& y) const {
+    Vector product(term.rows);
+    if (term.kind == TermKind::sparse) {
+      const Vector values = row(term.tensor, 0);
+      const auto columns = indices(term.second), starts = indices(term.third);
+      for (size_t r = 0; r < term.rows; ++r) {
+        for (size_t i = starts[r]; i < starts[r + 1]; ++i) product[r] += values[i] * x[term.col_begin + columns[i]];
+      }
+    } else if (term.kind == TermKind::low_rank) {
+      Vector ax(d_.tensors[term.tensor].rows);
+      for (size_t i = 0; i < ax.size(); ++i) ax[i] = dot(row(term.tensor, i), x, term.col_begin);
+      for (size_t r = 0; r < term.rows; ++r) product[r] = dot(row(term.second, r), ax, 0);
+    } else {
+      for (size_t r = 0; r < term.rows; ++r) product[r] = dot(row(term.tensor, r), x, term.col_begin);
+    }
+    for (size_t r = 0; r < term.rows; ++r) y[term.row_begin + r] += double(term.scale) * product[r];
   }
 
   void see(const std::string& linear, const Vector& x) {

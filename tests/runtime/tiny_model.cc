@@ -6,6 +6,8 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <numeric>
+#include <span>
 
 #include "base/random.h"
 #include "formats/encoding/dense.h"
@@ -121,6 +123,7 @@ ModelDescription describe_tiny(const TinyShape& s) {
   } else {
     b.linear("head", head_in, c.vocab_size, s.head);
   }
+  if (s.composed) compose(b.d);
   return b.d;
 }
 
@@ -138,8 +141,32 @@ std::vector<std::byte> random_floats(Random& random, FloatType type, uint64_t co
 }
 
 void write_plain(TernWriter& writer, uint32_t index, const TensorRecord& t, Random& random) {
-  const bool bias = t.name.ends_with(".bias");
-  must(writer.append_codes(index, random_floats(random, t.encoding.value_type, t.rows * t.cols, bias ? 0 : 1, 0.3f)));
+  const bool around_zero = t.name.ends_with(".bias") || t.name.ends_with(".values");
+  const uint64_t count = t.rows * t.cols;
+  std::vector<std::byte> values = random_floats(random, t.encoding.value_type, count, around_zero ? 0 : 1, 0.3f);
+  for (uint64_t i = 0; i < count && t.name.ends_with(".signs"); ++i) {
+    store_float(t.encoding.value_type, values.data(), i, random.below(2) == 0 ? 1.f : -1.f);
+  }
+  must(writer.append_codes(index, values));
+}
+
+// A permutation, or the columns or row starts of the sparse term that refers to the tensor.
+void write_index(TernWriter& writer, uint32_t index, const ModelDescription& d, Random& random) {
+  std::vector<uint32_t> values(d.tensors[index].cols);
+  std::iota(values.begin(), values.end(), 0u);
+  for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
+  for (const LinearRecord& l : d.linears) {
+    for (const Term& term : l.terms) {
+      const bool starts = term.third == index;
+      if (term.kind != TermKind::sparse || (term.second != index && !starts)) continue;
+      const uint64_t count = d.tensors[term.tensor].cols;
+      for (uint32_t& v : values) v = static_cast<uint32_t>(random.below(starts ? count : term.cols));
+      if (!starts) continue;
+      std::sort(values.begin(), values.end());
+      values.front() = 0, values.back() = static_cast<uint32_t>(count);
+    }
+  }
+  must(writer.append_codes(index, std::as_bytes(std::span(values))));
 }
 
 // One tile of random weights whose products keep the size of what they read.
@@ -184,6 +211,10 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
     const TensorRecord& t = d.tensors[i];
     if (t.encoding.kind == EncodingKind::plain) {
       write_plain(writer, i, t, random);
+      continue;
+    }
+    if (t.encoding.kind == EncodingKind::index) {
+      write_index(writer, i, d, random);
       continue;
     }
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();

@@ -21,6 +21,7 @@ struct TinyShape {
   bool sub_norms = false, tied = false, biases = false;
   bool head_norms = false;   // of q and k
   bool input_norms = false;  // a norm for each of q, k, v, gate, up
+  bool composed = false;     // layers are compositions (tiny_parts.cc); needs the widths of the shapes that have it
   uint64_t seed = 1;
 };
 
@@ -47,6 +48,8 @@ class TinyFile {
 
 // The description that TinyFile writes, for tests that break it.
 ModelDescription describe_tiny(const TinyShape& shape);
+// Makes compositions of the layers.
+void compose(ModelDescription& description);
 // Fills every tensor of the description with random values and writes the file.
 void write_tiny(const std::string& path, const ModelDescription& description, uint64_t seed);
 

@@ -105,6 +105,23 @@ std::vector<TinyShape> tiny_shapes() {
   s.linear.bits = 1;
   s.rounding = per_group(24), s.head_rounding = per_token();
   shapes.push_back(s);
+
+  s = {};
+  s.name = "compositions of dense matrices";
+  s.config = config(48, 80, 2, 4, 2, 16, 48);
+  s.linear = dense(FloatType::f16), s.head = dense(FloatType::f32);
+  s.biases = true, s.composed = true;
+  shapes.push_back(s);
+
+  s.name = "compositions of trits, activations rounded per token";
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::f16), s.head = ints(8, ScaleScope::row, 0, FloatType::f16);
+  s.rounding = per_token(), s.head_rounding = per_token();
+  shapes.push_back(s);
+
+  s.name = "compositions of int8 groups, activations rounded per group";
+  s.linear = ints(8, ScaleScope::group, 16, FloatType::f32), s.head = ints(4, ScaleScope::group, 24, FloatType::f16);
+  s.rounding = per_group(16), s.head_rounding = per_group(24), s.biases = false;
+  shapes.push_back(s);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
   return shapes;
 }
