@@ -1,4 +1,5 @@
-// AVX-512 with VBMI: two-source byte permutes gather the byte columns of four tiles in 8 steps, not 12, rows in order.
+// AVX-512 with VBMI: two-source byte permutes gather the byte columns of four tiles in 8 steps, not 12, rows in order,
+// and look up 128 entries at once.
 #pragma once
 
 #include "kernels/simd/tile_avx512.h"
@@ -7,6 +8,37 @@ namespace tern {
 namespace {
 
 struct Avx512Vbmi : Avx512 {
+  // --- tables of all 256 bytes of a column (trit_byte_tables.h): low, then high bytes of the entries ---
+  static constexpr uint64_t kByteTableBytes = 512;
+  struct ByteTable {
+    __m512i low[4], high[4];
+  };
+  static ByteTable load_byte_table(const uint8_t* table) {
+    ByteTable t;
+    unroll<4>([&](auto i) TERN_LAMBDA {
+      t.low[i] = _mm512_load_si512(table + 64 * i());
+      t.high[i] = _mm512_load_si512(table + 256 + 64 * i());
+    });
+    return t;
+  }
+  static void look_up_byte(const ByteTable& t, Bytes index, Bytes& low, Bytes& high) {
+    const __mmask64 upper = _mm512_movepi8_mask(index);
+    low = add_bytes(low, select(upper, t.low, index));
+    high = add_bytes(high, select(upper, t.high, index));
+  }
+  // Places 0, 1 of the four or five activations a[0], a[4], ... are one part of each entry, the others the second.
+  template <class Constants>
+  static void build_byte_table(const Constants& c, const int8_t* a, uint8_t* table) {
+    constexpr int kPlaces = sizeof(c.odd) / sizeof(c.odd[0]);
+    const __m512i first = add_places<0, 2>(c, a), second = add_places<2, kPlaces>(c, a);
+    unroll<4>([&](auto i) TERN_LAMBDA {
+      const __m512i e0 = entries(c, 64 * i(), first, second), e1 = entries(c, 64 * i() + 32, first, second);
+      const __m512i mask = _mm512_set1_epi16(31);
+      _mm512_store_si512(table + 64 * i(), even_bytes(_mm512_and_si512(e0, mask), _mm512_and_si512(e1, mask)));
+      _mm512_store_si512(table + 256 + 64 * i(), even_bytes(_mm512_srli_epi16(e0, 5), _mm512_srli_epi16(e1, 5)));
+    });
+  }
+
   static ByteColumns load_columns(const std::byte* const* tiles, uint64_t offset) {
     const Halves ab = gather(tiles[0] + offset, tiles[1] + offset), cd = gather(tiles[2] + offset, tiles[3] + offset);
     return {{_mm512_shuffle_i64x2(ab.first, cd.first, 0x44), _mm512_shuffle_i64x2(ab.first, cd.first, 0xee),
@@ -32,9 +64,41 @@ struct Avx512Vbmi : Avx512 {
   }
 
  private:
-  struct Order {  // byte 4 * row + column of one of two tiles, the second from 64
+  struct Order {  // of the bytes of two registers, the second from 64
     uint8_t byte[64];
   };
+  static Bytes select(__mmask64 upper, const __m512i (&table)[4], Bytes index) {
+    return _mm512_mask_blend_epi8(upper, _mm512_permutex2var_epi8(table[0], index, table[1]),
+                                  _mm512_permutex2var_epi8(table[2], index, table[3]));
+  }
+  template <int begin, int end, class Constants>
+  static __m512i add_places(const Constants& c, const int8_t* a) {
+    __m512i sums = _mm512_setzero_si512();
+    for (int place = begin; place < end; ++place) {
+      const short one = a[4 * place];
+      const __m512i activation = _mm512_set1_epi16(one);
+      const __m512i lift = _mm512_set1_epi16(static_cast<short>(one < 0 ? -one : 0));
+      sums = _mm512_add_epi16(sums, _mm512_add_epi16(lift, _mm512_add_epi16(lift, lift)));
+      sums = _mm512_mask_add_epi16(sums, c.odd[place], sums, activation);
+      sums = _mm512_mask_add_epi16(sums, c.two[place], sums, _mm512_add_epi16(activation, activation));
+    }
+    return sums;
+  }
+  template <class Constants>
+  static __m512i entries(const Constants& c, int from, __m512i first, __m512i second) {
+    return _mm512_add_epi16(_mm512_permutexvar_epi16(_mm512_load_si512(c.first + from), first),
+                            _mm512_permutexvar_epi16(_mm512_load_si512(c.second + from), second));
+  }
+  static constexpr Order even_order() {
+    Order order{};
+    for (int i = 0; i < 64; ++i) order.byte[i] = static_cast<uint8_t>(2 * i);
+    return order;
+  }
+  static __m512i even_bytes(__m512i a, __m512i b) {
+    alignas(64) static constexpr Order kEven = even_order();
+    return _mm512_permutex2var_epi8(a, _mm512_load_si512(kEven.byte), b);
+  }
+  // Byte 4 * row + column of two tiles.
   static constexpr Order order_of(int column) {
     Order order{};
     for (int i = 0; i < 64; ++i)

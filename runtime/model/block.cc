@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <numeric>
 
+#include "base/checked.h"
 #include "formats/encoding/values.h"
 #include "runtime/model/attention.h"
 #include "runtime/model/rope_table.h"
@@ -12,6 +14,8 @@ namespace tern {
 namespace {
 
 using Range = IndexRange;
+
+constexpr uint64_t kDealtTiles = 8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
 // The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
 class Forward {
@@ -22,7 +26,7 @@ class Forward {
         e_(*model.elements),
         p_(piece),
         me_(member),
-        run_(e_, piece.scratch[member.index()], partial_sums()),
+        run_(e_, piece.scratch[member.index()]),
         clock_(piece.profile, member.index()) {}
 
   void run() {
@@ -37,9 +41,8 @@ class Forward {
     normalize(b.attn_norm, b.attn_in, b.attn_own);
     barrier();
     clock_.enter(Stage::qkv);
-    linear(b.q, {b.attn_in, b.attn_own, 0}, p_.q, m_.q_size());
-    linear(b.k, {b.attn_in, b.attn_own, 1}, p_.k, m_.kv_size());
-    linear(b.v, {b.attn_in, b.attn_own, 2}, p_.v, m_.kv_size());
+    deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q), task(b.k, {b.attn_in, b.attn_own, 1}, p_.k),
+          task(b.v, {b.attn_in, b.attn_own, 2}, p_.v)});
     barrier();
     clock_.enter(Stage::rope);
     rotate_and_append(b, layer);
@@ -68,11 +71,6 @@ class Forward {
   void barrier() {
     clock_.enter(Stage::wait);
     me_.barrier();
-  }
-
-  PartialSums partial_sums() const {
-    const uint64_t stride = partial_stride(p_.partial_rows, me_.size());
-    return {p_.partial + me_.index() * p_.tokens.size() * stride, stride};
   }
 
   Range tokens() const { return me_.share(p_.tokens.size()); }
@@ -123,17 +121,14 @@ class Forward {
     });
   }
 
-  // y = post(W in) + bias, for the row tiles of this member and all tokens; finish() has to follow where the plan needs
-  // whole rows. Returns the rows.
-  Range linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride,
-               uint64_t count) {
-    if (p_.observer) {
-      p_.observer->see(plan, last_f32_rows(input, in), input.x_stride, count, me_.share(input.cols));
-    }
-    const Range rows = me_.share(plan.rows, kTileRows);
-    if (rows.begin != rows.end) run_.sum_terms(plan, input, in, rows, count, y, stride);
-    return rows;
-  }
+  // The rows y of a layer for `tokens` inputs.
+  struct Task {
+    const LinearPlan& plan;
+    const InputPlan& input;
+    const LinearInputBuffer& in;
+    float* y;
+    uint64_t tokens, unit;  // rows of a part are multiples of `unit`
+  };
 
   // The input of layer `index` of a group: the shared one, or its own.
   struct GroupInput {
@@ -142,49 +137,93 @@ class Forward {
     size_t index;
   };
 
-  Range linear(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
-    if (in.own.empty()) return linear(plan, in.shared, p_.in, y, stride, p_.tokens.size());
-    return linear(plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size());
+  Task task(const LinearPlan& plan, const GroupInput& in, float* y) {
+    const uint64_t count = p_.tokens.size();
+    if (in.own.empty()) return {plan, in.shared, p_.in, y, count, plan.row_unit};
+    return {plan, in.own[in.index], p_.own[in.index], y, count, plan.row_unit};
   }
 
-  // The part of a layer's outputs that a member works on next: its rows of all tokens, or all rows of its tokens.
-  struct Part {
-    Range tokens, rows;
-  };
+  void compute(const Task& task, Range rows) {
+    run_.sum_terms(task.plan, task.input, task.in, rows, task.tokens, task.y);
+  }
 
-  // What the member may take of layers whose rows it has computed. Outputs that need whole rows are finished here,
-  // behind a barrier that other layers do without.
-  Part finish(std::initializer_list<std::pair<const LinearPlan*, float*>> layers, Range rows, uint64_t count) {
-    const auto whole = [](const auto& layer) { return layer.first->whole_rows; };
-    if (std::none_of(layers.begin(), layers.end(), whole)) return {{0, count}, rows};
+  void observe(const Task& task) {
+    if (!p_.observer) return;
+    p_.observer->see(task.plan, last_f32_rows(task.input, task.in), task.input.x_stride, task.tokens,
+                     me_.share(task.input.cols));
+  }
+
+  // The tasks' rows, one task after the other, as members come for them; after(rows) of each part.
+  template <class After>
+  void deal(std::initializer_list<Task> tasks, const After& after) {
+    uint64_t count = 0;
+    for (const Task& task : tasks) {
+      observe(task);
+      count += ceil_div(task.plan.rows, kTileRows);
+    }
+    for (Range dealt; (dealt = me_.take(count, kDealtTiles)).begin != dealt.end;) {
+      uint64_t first = 0;
+      for (const Task& task : tasks) {
+        const uint64_t last = first + ceil_div(task.plan.rows, kTileRows);
+        const auto row = [&](uint64_t tile) {
+          return std::min(align_up((std::clamp(tile, first, last) - first) * kTileRows, task.unit), task.plan.rows);
+        };
+        const Range rows{row(dealt.begin), row(dealt.end)};
+        if (rows.begin != rows.end) compute(task, rows), after(rows);
+        first = last;
+      }
+    }
+  }
+  void deal(std::initializer_list<Task> tasks) {
+    deal(tasks, [](Range) {});
+  }
+
+  // Behind a barrier that other layers do without: outputs that need whole rows are finished for a share of the tokens.
+  Range finish_whole(std::initializer_list<Task> tasks) {
     barrier();
     clock_.enter(Stage::round);
-    const Range mine = me_.share(count);
-    for (const auto& [plan, y] : layers) run_.finish_tokens(*plan, mine, y, plan->rows);
-    return {mine, {0, layers.begin()->first->rows}};
+    const Range mine = me_.share(tasks.begin()->tokens);
+    for (const Task& task : tasks) run_.finish_tokens(task.plan, mine, task.y);
+    return mine;
   }
 
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
-    const Part part = finish({{&plan, p_.added}}, linear(plan, input, p_.mid, p_.added, n, count), count);
-    for (uint64_t t = part.tokens.begin; t < part.tokens.end; ++t) {
-      e_.add(p_.added + t * n + part.rows.begin, part.rows.end - part.rows.begin, p_.x + t * n + part.rows.begin);
-    }
+    const Task task{plan, input, p_.mid, p_.added, count, plan.row_unit};
+    const auto add = [&](Range tokens, Range rows) {
+      for (uint64_t t = tokens.begin; t < tokens.end; ++t)
+        e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
+    };
+    deal({task}, [&](Range rows) {
+      if (!plan.whole_rows) add({0, count}, rows);
+    });
+    if (plan.whole_rows) add(finish_whole({task}), {0, n});
   }
 
-  // mid = activation(gate) * up. Both linears have the same rows, so a member finds its gates where it needs them.
+  // mid = activation(gate) * up. Both linears have the same rows: who has the gates computes what they are for.
   void gated(const Block& b) {
-    const uint64_t n = c_.ffn_size;
-    const Range rows = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
-    linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
-    const Part part = finish({{&b.gate, p_.gate}, {&b.up, p_.up}}, rows, p_.tokens.size());
+    Task gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate);
+    const Task up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up);
+    gate.unit = std::lcm(gate.unit, up.unit);
+    const bool whole = b.gate.whole_rows || b.up.whole_rows;
+    observe(up);
+    deal({gate}, [&](Range rows) {
+      compute(up, rows);
+      if (!whole) activate(b, {0, gate.tokens}, rows);
+    });
+    if (whole) activate(b, finish_whole({gate, up}), {0, c_.ffn_size});
+  }
+
+  void activate(const Block& b, Range tokens, Range rows) {
     clock_.enter(Stage::activate);
+    const uint64_t n = c_.ffn_size;
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
-    for (uint64_t t = part.tokens.begin; t < part.tokens.end; ++t) {
-      activate(p_.gate + t * n + part.rows.begin, p_.up + t * n + part.rows.begin, part.rows.end - part.rows.begin,
-               p_.mid.x + t * b.ffn_mid.x_stride + part.rows.begin);
+    for (uint64_t t = tokens.begin; t < tokens.end; ++t) {
+      activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
+               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
     }
+    clock_.enter(Stage::gate_up);
   }
 
   void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
@@ -198,9 +237,9 @@ class Forward {
     const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
     const uint64_t d = c_.head_dim;
     const Range mine = tokens();
-    run_.finish_tokens(b.q, mine, p_.q, m_.q_size());
-    run_.finish_tokens(b.k, mine, p_.k, m_.kv_size());
-    run_.finish_tokens(b.v, mine, p_.v, m_.kv_size());
+    run_.finish_tokens(b.q, mine, p_.q);
+    run_.finish_tokens(b.k, mine, p_.k);
+    run_.finish_tokens(b.v, mine, p_.v);
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
@@ -244,7 +283,9 @@ class Forward {
     barrier();
     clock_.enter(Stage::head);
     if (count == 0) return;
-    finish({{&m_.head, p_.logits}}, linear(m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count), count);
+    const Task task{m_.head, m_.head_in, p_.in, p_.logits, count, m_.head.row_unit};
+    deal({task});
+    if (m_.head.whole_rows) finish_whole({task});
   }
 
   const Model::Parts& m_;

@@ -1,6 +1,7 @@
 // The forward pass of a piece: tokens of any sequences through all decoder blocks, and the head for those that
 // ask. Every member of a thread team calls forward() with the same piece. The split never changes a result: linears are
-// cut by row tiles, norms, input forms and output steps over whole rows by tokens, attention by (token, head).
+// dealt by row tiles to whoever is free, norms, input forms and output steps over whole rows by tokens, attention by
+// (token, head).
 #pragma once
 
 #include <array>
@@ -47,9 +48,7 @@ struct MicroBatch {
   float *cos = nullptr, *sin = nullptr;            // head_dim / 2
   LinearInputBuffer in, mid;                       // of attn.in, ffn.in, head.in; of attn.out, ffn.mid
   std::array<LinearInputBuffer, kOwnInputs> own;   // of the layers that have inputs of their own; they share in.x
-  float* partial = nullptr;  // for each member of a team: tokens * partial_stride(partial_rows, members)
-  uint64_t partial_rows = 0;
-  std::span<const MemberScratch> scratch;  // per member
+  std::span<const MemberScratch> scratch;          // per member
 };
 
 // On return the keys and values of the tokens are in the cache and the logits are written.

@@ -59,19 +59,19 @@ struct LinearTerm {
   uint64_t col_begin = 0;  // of an f32 form
   uint64_t row_begin = 0, rows = 0;
   float scale = 1;
-  bool sets = false;  // scale 1, the first to write its rows, which begin on a tile: it writes y itself
+  bool sets = false;  // scale 1, the first to write its rows, which begin at a multiple of 16: it writes y itself
 };
 
 struct LinearPlan {
   std::string name;
   uint64_t rows = 0, cols = 0;
   std::vector<LinearTerm> terms;
-  bool starts_at_zero = false;    // some rows are set by no term
-  std::vector<RowStep> post;      // scale and hadamard
-  bool whole_rows = false;        // a hadamard among them: only who has all rows of a token can finish it
-  std::vector<float> bias;        // rows values, or none
-  bool has_partial_sums = false;  // of terms that do not set their rows
-  uint64_t scratch = 0;           // floats per member, for post
+  bool starts_at_zero = false;  // some rows are set by no term
+  uint64_t row_unit = 1;        // parts of the rows that are computed apart begin at multiples of this
+  std::vector<RowStep> post;    // scale and hadamard
+  bool whole_rows = false;      // a hadamard among them: only who has all rows of a token can finish it
+  std::vector<float> bias;      // rows values, or none
+  uint64_t scratch = 0;         // floats per member, for post
 
   uint64_t weight_bytes = 0, products = 0;  // of all terms: read for a token, multiplied for a token
   struct Choice {

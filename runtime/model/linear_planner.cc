@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/checked.h"
 
@@ -31,7 +32,7 @@ void settle_rows(LinearPlan& plan) {
     const bool first = std::none_of(plan.terms.begin(), term, [&](const LinearTerm& t) { return overlap(t, *term); });
     term->sets = term->kernel != nullptr && term->scale == 1 && term->row_begin % kTileRows == 0 && first;
     if (term->sets) set += term->rows;
-    plan.has_partial_sums |= !term->sets && term->kernel != nullptr;
+    if (term->sets) plan.row_unit = std::lcm(plan.row_unit, uint64_t{kTileRows});
   }
   plan.starts_at_zero = set < plan.rows;
 }

@@ -137,20 +137,20 @@ void LinearRun::slice_codes(const InputForm& source, const InputForm& form, cons
 }
 
 void LinearRun::sum_terms(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, IndexRange rows,
-                          uint64_t tokens, float* y, uint64_t stride) const {
+                          uint64_t tokens, float* y) const {
   if (plan.starts_at_zero) {
     for (uint64_t t = 0; t < tokens; ++t) {
-      std::memset(y + t * stride + rows.begin, 0, (rows.end - rows.begin) * sizeof(float));
+      std::memset(y + t * plan.rows + rows.begin, 0, (rows.end - rows.begin) * sizeof(float));
     }
   }
   for (const LinearTerm& term : plan.terms) {
     const IndexRange own{std::max(rows.begin, term.row_begin), std::min(rows.end, term.row_begin + term.rows)};
     if (own.begin >= own.end) continue;
     add_term(term, view_of(input.forms[term.form], in, term.col_begin, 0, tokens),
-             {own.begin - term.row_begin, own.end - term.row_begin}, y + term.row_begin, stride);
+             {own.begin - term.row_begin, own.end - term.row_begin}, y + term.row_begin, plan.rows);
   }
   if (plan.whole_rows) return;
-  for (uint64_t t = 0; t < tokens; ++t) finish(plan, rows, y + t * stride);
+  for (uint64_t t = 0; t < tokens; ++t) finish(plan, rows, y + t * plan.rows);
 }
 
 // rows: of the term; y: of its first row.
@@ -162,14 +162,29 @@ void LinearRun::add_term(const LinearTerm& term, const InputView& in, IndexRange
     }
     return;
   }
-  const TileRange tiles{rows.begin / kTileRows, ceil_div(rows.end, kTileRows)};
-  if (term.sets) return term.kernel->run(term.weight, in, {y, stride}, tiles, scratch_.kernel);
+  const uint64_t tile_rows = kTileRows;
+  if (term.sets) {
+    const TileRange tiles{rows.begin / tile_rows, ceil_div(rows.end, tile_rows)};
+    return term.kernel->run(term.weight, in, {y, stride}, tiles, scratch_.kernel);
+  }
+  for (const uint64_t each = kPartialRows / tile_rows * tile_rows; rows.begin < rows.end;) {
+    const uint64_t end = std::min(rows.end, rows.begin / tile_rows * tile_rows + each);
+    add_partial(term, in, {rows.begin, end}, y, stride);
+    rows.begin = end;
+  }
+}
+
+// Whole tiles go to scratch, the rows from there to y: what else a tile holds is another part's.
+void LinearRun::add_partial(const LinearTerm& term, const InputView& in, IndexRange rows, float* y,
+                            uint64_t stride) const {
+  const uint64_t tile_rows = kTileRows, first = rows.begin / tile_rows * tile_rows;
   // Kernels count from row 0 of the term.
-  const uintptr_t row_0 = reinterpret_cast<uintptr_t>(partial_.y) - tiles.begin * kTileRows * sizeof(float);
-  term.kernel->run(term.weight, in, {reinterpret_cast<float*>(row_0), partial_.stride}, tiles, scratch_.kernel);
-  const float* sums = partial_.y + rows.begin % kTileRows;
+  const uintptr_t row_0 = reinterpret_cast<uintptr_t>(scratch_.partial) - first * sizeof(float);
+  term.kernel->run(term.weight, in, {reinterpret_cast<float*>(row_0), kPartialRows},
+                   {first / tile_rows, ceil_div(rows.end, tile_rows)}, scratch_.kernel);
   for (uint64_t t = 0; t < in.tokens; ++t) {
-    e_.add_scaled(sums + t * partial_.stride, term.scale, rows.end - rows.begin, y + t * stride + rows.begin);
+    e_.add_scaled(scratch_.partial + t * kPartialRows + rows.begin - first, term.scale, rows.end - rows.begin,
+                  y + t * stride + rows.begin);
   }
 }
 
@@ -185,9 +200,9 @@ void LinearRun::finish(const LinearPlan& plan, IndexRange rows, float* y) const 
   if (!plan.bias.empty()) e_.add(plan.bias.data() + rows.begin, n, y + rows.begin);
 }
 
-void LinearRun::finish_tokens(const LinearPlan& plan, IndexRange tokens, float* y, uint64_t stride) const {
+void LinearRun::finish_tokens(const LinearPlan& plan, IndexRange tokens, float* y) const {
   if (!plan.whole_rows) return;
-  for (uint64_t t = tokens.begin; t < tokens.end; ++t) finish(plan, {0, plan.rows}, y + t * stride);
+  for (uint64_t t = tokens.begin; t < tokens.end; ++t) finish(plan, {0, plan.rows}, y + t * plan.rows);
 }
 
 }  // namespace tern

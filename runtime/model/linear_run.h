@@ -6,7 +6,6 @@
 // + bias.
 #pragma once
 
-#include "base/checked.h"
 #include "base/thread_team.h"
 #include "runtime/model/linear_plan.h"
 
@@ -21,37 +20,29 @@ struct LinearInputBuffer {
   uint64_t tokens = 0;
 };
 
+inline constexpr uint64_t kPartialRows = 512;  // that terms leave at once before they are added
+
 // Memory of one member of the team.
 struct MemberScratch {
   std::byte* kernel = nullptr;  // for linear kernels and attention, 64-byte aligned
   float* row = nullptr;         // the largest `scratch` of the model's plans
+  float* partial = nullptr;     // [tokens][kPartialRows], where a plan has terms that do not set their rows
 };
-
-// Where a member leaves the rows of terms that do not set them: [tokens][stride].
-struct PartialSums {
-  float* y = nullptr;
-  uint64_t stride = 0;
-};
-// The stride for a share of `rows` rows: where a term does not begin on a tile, the share cuts one of its tiles.
-inline uint64_t partial_stride(uint64_t rows, uint64_t members) {
-  return rows == 0 ? 0 : (ceil_div(rows, kTileRows * members) + 1) * kTileRows;
-}
 
 class LinearRun {
  public:
-  LinearRun(const ElementKernels& kernels, const MemberScratch& scratch, const PartialSums& partial)
-      : e_(kernels), scratch_(scratch), partial_(partial) {}
+  LinearRun(const ElementKernels& kernels, const MemberScratch& scratch) : e_(kernels), scratch_(scratch) {}
 
   // Completes the raw rows of these tokens (zeros behind the values) and makes all other forms.
   void make_forms(const InputPlan& plan, const LinearInputBuffer& in, IndexRange tokens) const;
 
-  // y[t * stride + r] for `tokens` tokens and these rows of the layer, which begin on a tile; finished unless the plan
-  // needs whole rows. REQUIRES that all forms are made.
+  // y, [tokens][plan.rows], for `tokens` tokens and these rows of the layer, which begin and end at its row_unit;
+  // finished unless the plan needs whole rows. REQUIRES that all forms are made.
   void sum_terms(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, IndexRange rows,
-                 uint64_t tokens, float* y, uint64_t stride) const;
+                 uint64_t tokens, float* y) const;
 
   // Output steps and bias of whole rows, for these tokens. Only for plans that need it: others are finished already.
-  void finish_tokens(const LinearPlan& plan, IndexRange tokens, float* y, uint64_t stride) const;
+  void finish_tokens(const LinearPlan& plan, IndexRange tokens, float* y) const;
 
  private:
   void make(const InputPlan& plan, const InputForm& form, const LinearInputBuffer& in, IndexRange tokens) const;
@@ -61,11 +52,11 @@ class LinearRun {
   void slice(const InputForm& source, const InputForm& form, const LinearInputBuffer& in, uint64_t t) const;
   void slice_codes(const InputForm& source, const InputForm& form, const LinearInputBuffer& in, uint64_t t) const;
   void add_term(const LinearTerm& term, const InputView& in, IndexRange rows, float* y, uint64_t stride) const;
+  void add_partial(const LinearTerm& term, const InputView& in, IndexRange rows, float* y, uint64_t stride) const;
   void finish(const LinearPlan& plan, IndexRange rows, float* y) const;
 
   const ElementKernels& e_;
   MemberScratch scratch_;
-  PartialSums partial_;
 };
 
 // What layers read before rounding: [tokens][x_stride].

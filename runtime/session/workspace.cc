@@ -32,20 +32,19 @@ void Workspace::bind_inputs(uint64_t tokens, MicroBatch& piece) {
 }
 
 void Workspace::bind_scratch(uint64_t tokens, MicroBatch& piece) {
-  uint64_t row = 0;
+  uint64_t row = 0, partial = 0;
   model_.for_each_input([&](const InputPlan& plan) { row = std::max(row, align_up(plan.scratch, kTileRows)); });
   model_.for_each_linear([&](const LinearPlan& plan) {
     row = std::max(row, align_up(plan.scratch, kTileRows));
-    if (plan.has_partial_sums) piece.partial_rows = std::max(piece.partial_rows, plan.rows);
+    for (const LinearTerm& term : plan.terms) partial = term.kernel != nullptr && !term.sets ? kPartialRows : partial;
   });
-  if (piece.partial_rows != 0) {  // fewer members than threads_ have larger shares, but not more in all
-    piece.partial = partial_.grow(tokens * (piece.partial_rows + 3 * kTileRows * threads_));
-  }
   const uint64_t each = std::max<uint64_t>(kLinearScratchBytes, attention_scratch_bytes(model_.config().head_dim));
   std::byte* scratch = scratch_.grow(threads_ * each);
   float* rows = rows_.grow(threads_ * row);
+  float* partials = partial_.grow(threads_ * tokens * partial);
   scratch_of_.resize(threads_);
-  for (unsigned i = 0; i < threads_; ++i) scratch_of_[i] = {scratch + i * each, rows + i * row};
+  for (unsigned i = 0; i < threads_; ++i)
+    scratch_of_[i] = {scratch + i * each, rows + i * row, partials + i * tokens * partial};
   piece.scratch = scratch_of_;
 }
 
