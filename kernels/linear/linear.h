@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "formats/encoding/encoding.h"
+#include "formats/encoding/vector.h"
 
 namespace tern {
 
@@ -28,6 +29,7 @@ struct WeightView {
   uint64_t rows = 0, cols = 0;
   const std::byte* codes = nullptr;   // 64-byte aligned
   const std::byte* scales = nullptr;  // 64-byte aligned; f32/f16/bf16 per encoding.scale_type
+  CodebookView codebook;              // of vectors
 };
 
 // A batch of input vectors in the form that the weight needs. Exactly one of x and codes is set.
@@ -35,7 +37,7 @@ struct WeightView {
 // scales and their sums. `groups` is the activation's own: either 1 (per token) or the weight's.
 struct InputView {
   uint64_t tokens = 0;
-  const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols
+  const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols and a multiple of 16
   uint64_t x_stride = 0;
   const int8_t* codes = nullptr;  // [tokens][code_stride], 64-byte aligned rows, in -127..127
   uint64_t code_stride = 0;

@@ -76,7 +76,8 @@ class Forward {
     const uint64_t half = c_.head_dim / 2;
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size);
+      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size,
+                 w.codebook);
       rope_angles(m_.rope_frequencies, p_.tokens[t].position, p_.cos + t * half, p_.sin + t * half);
     }
   }
@@ -136,8 +137,8 @@ class Forward {
       view.x = in.x, view.x_stride = input.x_stride;
     }
     const Range tiles = me_.share(plan.weight.layout.tiles);
-    const Range rows{std::min(tiles.begin * kTileRows, plan.weight.rows),
-                     std::min(tiles.end * kTileRows, plan.weight.rows)};
+    const Range rows{std::min(tiles.begin * plan.weight.layout.tile_rows, plan.weight.rows),
+                     std::min(tiles.end * plan.weight.layout.tile_rows, plan.weight.rows)};
     if (rows.begin == rows.end) return rows;
     plan.kernel->run(plan.weight, view, {y, stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
     if (!plan.bias.empty()) {

@@ -117,7 +117,8 @@ LinearPlanner::LinearPlanner(const TernFile& file, CpuFeatures features, const L
 Result<WeightView> LinearPlanner::bind(uint32_t tensor) const {
   const TensorRecord& record = file_.description().tensors[tensor];
   if (record.experts != 1) return lacks(record.name, "stacked experts");
-  WeightView view{record.encoding, {}, record.rows, record.cols, file_.codes(tensor).data(), nullptr};
+  WeightView view{record.encoding, {}, record.rows, record.cols, file_.codes(tensor).data(), nullptr,
+                  file_.codebook(tensor)};
   TERN_ASSIGN(view.layout, layout_of(record.encoding, record.rows, record.cols));
   if (view.layout.scale_bytes != 0) view.scales = file_.scales(tensor).data();
   return view;
