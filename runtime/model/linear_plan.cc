@@ -93,7 +93,10 @@ Status round_per_group(const std::string& layer, uint32_t group, const Layout& l
 
 // Adds to the input the int8 form that this weight reads.
 Status round_input(const std::string& layer, const InputOp& op, const WeightView& weight, InputPlan& input) {
-  const uint64_t most = weight.encoding.bits == 8 ? kMaxCols / 2 : kMaxCols;
+  const bool vector = weight.encoding.kind == EncodingKind::vector;
+  if (vector && !weight.codebook.integer) return lacks(layer, "int8 activations with a codebook of floats");
+  if (vector && op.scope != ScaleScope::row) return lacks(layer, "vectors with activations rounded per group");
+  const uint64_t most = vector || weight.encoding.bits == 8 ? kMaxCols / 2 : kMaxCols;
   if (weight.cols > most) {
     return lacks(layer, fmt::format("{} columns with int8 activations (at most {})", weight.cols, most));
   }
