@@ -53,6 +53,7 @@ struct TensorRecord {
   Encoding encoding;
   uint64_t rows = 0, cols = 0;  // plain vectors: rows = 1
   uint32_t experts = 1;         // stacked matrices of equal shape
+  uint32_t codebook = kNoTensor;  // vector: the tensor with its codebooks, which others may share
   Part codes, scales;           // scales.bytes = 0 when the encoding has none
 };
 

@@ -76,7 +76,7 @@ class ModelChecker {
     const auto found = tensors_.find("embed.tokens");
     if (found == tensors_.end()) return corrupt("tensor 'embed.tokens' is missing");
     const TensorRecord& t = d_.tensors[found->second];
-    tensor_seen_[found->second] = true;
+    mark(found->second);
     if (t.encoding.kind == EncodingKind::plain || t.encoding.kind == EncodingKind::index) {
       return corrupt(fmt::format("tensor '{}' is {}, expected a tiled matrix", t.name, describe(t.encoding)));
     }
@@ -116,7 +116,9 @@ class ModelChecker {
   }
 
   void mark(uint32_t tensor) {
-    if (tensor != kNoTensor) tensor_seen_[tensor] = true;
+    if (tensor == kNoTensor) return;
+    tensor_seen_[tensor] = true;
+    if (d_.tensors[tensor].codebook != kNoTensor) tensor_seen_[d_.tensors[tensor].codebook] = true;
   }
 
   void mark_references(const LinearRecord& linear) {

@@ -15,7 +15,7 @@ namespace tern {
 struct LinearKernelEntry {
   const char* name;  // linear_<encoding>_<input>_<family>_<isa>: "linear_trit2_a8_dot_avx512vnni"
   EncodingKind encoding;
-  uint8_t bits;      // as Encoding::bits; dense: 0
+  uint8_t bits;      // as Encoding::bits; dense: 0; vector: most bits of an index, 8 or 16, or 0 for the output axis
   FloatType value_type;  // dense only
   LinearInput input;
   KernelFamily family;

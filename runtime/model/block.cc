@@ -81,7 +81,8 @@ class Forward {
     const uint64_t half = c_.head_dim / 2;
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size);
+      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size,
+                 w.codebook);
       rope_angles(m_.rope_frequencies, p_.tokens[t].position, p_.cos + t * half, p_.sin + t * half);
     }
   }

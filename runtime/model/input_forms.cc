@@ -36,10 +36,13 @@ size_t find_or_add_rounded(InputPlan& input, const InputOp& rounding) {
   return find_or_add(input, form);
 }
 
+// Whether activations lie without padding between the weight's groups, so that one group may stand for all.
+bool lies_dense(const Layout& layout) { return layout.groups == 1 || layout.padded_group_cols() == layout.group_cols; }
+
 // Whether the rounded row, as it lies, serves a weight that reads all of it; widens its padding for it.
 bool serves(InputForm& rounded, const Layout& layout) {
   const uint64_t padded = layout.padded_group_cols();
-  if (rounded.groups == 1 && (layout.groups == 1 || padded == layout.group_cols)) {
+  if (rounded.groups == 1 && lies_dense(layout)) {
     rounded.padded_group_cols = std::max(rounded.padded_group_cols, layout.padded_cols());
     return true;
   }
@@ -59,8 +62,13 @@ bool InputPlan::rounded() const {
   return std::any_of(forms.begin(), forms.end(), [](const InputForm& f) { return f.kind == Kind::rounded; });
 }
 
-FormColumns f32_columns(InputPlan& input, size_t form, uint64_t col_begin, const WeightView& weight) {
+uint64_t columns_read(const WeightView& weight) {
   const uint64_t padded = std::max(weight.cols, weight.layout.padded_cols());
+  return weight.encoding.kind == EncodingKind::vector ? align_up(padded, kTileRows) : padded;
+}
+
+FormColumns f32_columns(InputPlan& input, size_t form, uint64_t col_begin, const WeightView& weight) {
+  const uint64_t padded = columns_read(weight);
   if (padded == weight.cols || col_begin + weight.cols == input.cols) {
     input.x_stride = std::max(input.x_stride, align_up(col_begin + padded, kTileRows));
     return {form, col_begin};
@@ -87,6 +95,9 @@ Result<FormColumns> rounded_columns(InputPlan& input, const std::string& layer, 
   slice.col_begin = col_begin, slice.cols = weight.cols;
   slice.groups = layout.groups, slice.group_cols = layout.group_cols;
   slice.padded_group_cols = layout.padded_group_cols();
+  if (rounding.scope == ScaleScope::row && lies_dense(layout)) {
+    slice.groups = 1, slice.group_cols = weight.cols, slice.padded_group_cols = layout.padded_cols();
+  }
   return FormColumns{find_or_add(input, slice), 0};
 }
 

@@ -14,6 +14,9 @@ struct FormColumns {
   uint64_t col_begin = 0;
 };
 
+// How far an f32 kernel may read, the weight's columns and zeros behind them.
+uint64_t columns_read(const WeightView& weight);
+
 // Columns [col_begin, col_begin + weight.cols) of an f32 form. Kernels may read zeros up to the weight's padding: where
 // other columns follow instead, the weight gets a slice.
 FormColumns f32_columns(InputPlan& input, size_t form, uint64_t col_begin, const WeightView& weight);

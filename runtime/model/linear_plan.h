@@ -59,7 +59,8 @@ struct LinearTerm {
   uint64_t col_begin = 0;  // of an f32 form
   uint64_t row_begin = 0, rows = 0;
   float scale = 1;
-  bool sets = false;  // scale 1, the first to write its rows, which begin at a multiple of 16: it writes y itself
+  bool sets =
+      false;  // scale 1, the first to write its rows, which begin at a multiple of its tile's: it writes y itself
 };
 
 struct LinearPlan {

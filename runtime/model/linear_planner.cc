@@ -15,8 +15,11 @@ Status lacks(const std::string& where, const std::string& part) {
 }
 
 // Integer sums must fit 32 bits (linear.h).
-Status check_sums(const std::string& layer, const WeightView& weight) {
-  const uint64_t most = weight.encoding.bits == 8 ? kMaxCols / 2 : kMaxCols;
+Status check_sums(const std::string& layer, const InputOp& rounding, const WeightView& weight) {
+  const bool vector = weight.encoding.kind == EncodingKind::vector;
+  if (vector && !weight.codebook.integer) return lacks(layer, "int8 activations with a codebook of floats");
+  if (vector && rounding.scope != ScaleScope::row) return lacks(layer, "vectors with activations rounded per group");
+  const uint64_t most = vector || weight.encoding.bits == 8 ? kMaxCols / 2 : kMaxCols;
   if (weight.cols <= most) return {};
   return lacks(layer, fmt::format("{} columns with int8 activations (at most {})", weight.cols, most));
 }
@@ -30,9 +33,10 @@ void settle_rows(LinearPlan& plan) {
   uint64_t set = 0;
   for (auto term = plan.terms.begin(); term != plan.terms.end(); ++term) {
     const bool first = std::none_of(plan.terms.begin(), term, [&](const LinearTerm& t) { return overlap(t, *term); });
-    term->sets = term->kernel != nullptr && term->scale == 1 && term->row_begin % kTileRows == 0 && first;
+    const uint64_t tile_rows = term->weight.layout.tile_rows;
+    term->sets = term->kernel != nullptr && term->scale == 1 && term->row_begin % tile_rows == 0 && first;
     if (term->sets) set += term->rows;
-    if (term->sets) plan.row_unit = std::lcm(plan.row_unit, uint64_t{kTileRows});
+    if (term->sets) plan.row_unit = std::lcm(plan.row_unit, tile_rows);
   }
   plan.starts_at_zero = set < plan.rows;
 }
@@ -118,11 +122,12 @@ Result<RowStep> LinearPlanner::rotation(uint32_t tensor, const Layer& layer) con
   RowStep step;
   step.kind = RowStep::Kind::rotate;
   TERN_ASSIGN(step.weight, tensors_.matrix(tensor));
-  if (step.weight.cols != layer.record.cols && step.weight.layout.padded_cols() != step.weight.cols) {
-    return lacks(layer.record.name, fmt::format("rotations of {} columns whose encoding pads them to {}",
-                                                step.weight.cols, step.weight.layout.padded_cols()));
+  const uint64_t read = columns_read(step.weight);
+  if (step.weight.cols != layer.record.cols && read != step.weight.cols) {
+    return lacks(layer.record.name,
+                 fmt::format("rotations of {} columns whose encoding pads them to {}", step.weight.cols, read));
   }
-  layer.input.x_stride = std::max(layer.input.x_stride, align_up(step.weight.layout.padded_cols(), kTileRows));
+  layer.input.x_stride = std::max(layer.input.x_stride, align_up(read, kTileRows));
   TERN_ASSIGN(step.kernel, choose(step.weight, LinearInput::f32, layer));
   return step;
 }
@@ -178,8 +183,9 @@ Status LinearPlanner::add_term(const Term& term, const Layer& layer) const {
 // The columns of the term's tap, in the form that the weight reads.
 Result<FormColumns> LinearPlanner::columns(const Term& term, const WeightView& weight, const Layer& layer) const {
   if (rounds(term)) {
-    TERN_TRY(check_sums(layer.linear.name, weight));
-    return rounded_columns(layer.input, layer.linear.name, layer.record.ops.back(), term.col_begin, weight);
+    const InputOp& rounding = layer.record.ops.back();
+    TERN_TRY(check_sums(layer.linear.name, rounding, weight));
+    return rounded_columns(layer.input, layer.linear.name, rounding, term.col_begin, weight);
   }
   return f32_columns(layer.input, term.tap == Tap::raw ? 0 : layer.input.last_f32(), term.col_begin, weight);
 }
@@ -203,7 +209,7 @@ Result<LinearTerm> LinearPlanner::low_rank(const Term& term, const Layer& layer)
   TERN_ASSIGN(out.kernel, choose(out.weight, LinearInput::f32, layer));
   out.form = product_form(layer.input, from, *kernel, a);
   InputForm& product = layer.input.forms[out.form];
-  product.stride = std::max(product.stride, align_up(out.weight.layout.padded_cols(), kTileRows));
+  product.stride = std::max(product.stride, align_up(columns_read(out.weight), kTileRows));
   return out;
 }
 

@@ -162,7 +162,7 @@ void LinearRun::add_term(const LinearTerm& term, const InputView& in, IndexRange
     }
     return;
   }
-  const uint64_t tile_rows = kTileRows;
+  const uint64_t tile_rows = term.weight.layout.tile_rows;
   if (term.sets) {
     const TileRange tiles{rows.begin / tile_rows, ceil_div(rows.end, tile_rows)};
     return term.kernel->run(term.weight, in, {y, stride}, tiles, scratch_.kernel);
@@ -177,7 +177,7 @@ void LinearRun::add_term(const LinearTerm& term, const InputView& in, IndexRange
 // Whole tiles go to scratch, the rows from there to y: what else a tile holds is another part's.
 void LinearRun::add_partial(const LinearTerm& term, const InputView& in, IndexRange rows, float* y,
                             uint64_t stride) const {
-  const uint64_t tile_rows = kTileRows, first = rows.begin / tile_rows * tile_rows;
+  const uint64_t tile_rows = term.weight.layout.tile_rows, first = rows.begin / tile_rows * tile_rows;
   // Kernels count from row 0 of the term.
   const uintptr_t row_0 = reinterpret_cast<uintptr_t>(scratch_.partial) - first * sizeof(float);
   term.kernel->run(term.weight, in, {reinterpret_cast<float*>(row_0), kPartialRows},

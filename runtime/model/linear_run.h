@@ -20,7 +20,8 @@ struct LinearInputBuffer {
   uint64_t tokens = 0;
 };
 
-inline constexpr uint64_t kPartialRows = 512;  // that terms leave at once before they are added
+inline constexpr uint64_t kPartialRows =
+    512;  // that terms leave at once before they are added; the largest tile has as many
 
 // Memory of one member of the team.
 struct MemberScratch {

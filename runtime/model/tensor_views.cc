@@ -9,7 +9,7 @@ namespace tern {
 Result<WeightView> TensorViews::matrix(uint32_t tensor) const {
   const TensorRecord& t = record(tensor);
   if (t.experts != 1) return unsupported(fmt::format("{}: this version does not run stacked experts", t.name));
-  WeightView view{t.encoding, {}, t.rows, t.cols, file_.codes(tensor).data(), nullptr};
+  WeightView view{t.encoding, {}, t.rows, t.cols, file_.codes(tensor).data(), nullptr, file_.codebook(tensor)};
   TERN_ASSIGN(view.layout, layout_of(t.encoding, t.rows, t.cols));
   if (view.layout.scale_bytes != 0) view.scales = file_.scales(tensor).data();
   return view;

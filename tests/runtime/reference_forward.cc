@@ -33,7 +33,8 @@ class Reference {
     const TensorRecord& t = d_.tensors[tensor];
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
     std::vector<float> values(t.cols);
-    decode_row(t.encoding, layout, t.cols, file_.codes(tensor).data(), file_.scales(tensor).data(), r, values.data());
+    decode_row(t.encoding, layout, t.cols, file_.codes(tensor).data(), file_.scales(tensor).data(), r, values.data(),
+               file_.codebook(tensor));
     return Vector(values.begin(), values.end());
   }
 

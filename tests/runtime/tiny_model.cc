@@ -9,6 +9,7 @@
 #include <numeric>
 #include <span>
 
+#include "base/checked.h"
 #include "base/random.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
@@ -24,6 +25,12 @@ Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
   return {EncodingKind::int_, FloatType::f32, bits, 1, scope, scale_type, group};
 }
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope) {
+  Encoding e;
+  e.kind = EncodingKind::vector, e.axis = axis, e.length = length, e.bits = bits, e.planes = planes;
+  e.scope = scope;
+  return e;
+}
 InputOp per_token() {
   InputOp op;
   op.bits = 8, op.scope = ScaleScope::row;
@@ -38,6 +45,20 @@ InputOp per_group(uint32_t group) {
 namespace {
 
 Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+
+// A codebook for every matrix of vectors.
+void add_codebooks(ModelDescription& d) {
+  for (size_t i = 0, n = d.tensors.size(); i < n; ++i) {
+    const TensorRecord t = d.tensors[i];
+    if (t.encoding.kind != EncodingKind::vector) continue;
+    TensorRecord book;
+    book.name = t.name + ".book", book.encoding = plain();
+    book.encoding.value_type = i % 2 == 0 ? FloatType::f16 : FloatType::f32;
+    book.rows = codebook_entries(t.encoding, t.cols), book.cols = t.encoding.length;
+    d.tensors[i].codebook = static_cast<uint32_t>(d.tensors.size());
+    d.tensors.push_back(book);
+  }
+}
 
 // Adds tensors, inputs and linears to a description by name.
 struct Builder {
@@ -124,6 +145,7 @@ ModelDescription describe_tiny(const TinyShape& s) {
     b.linear("head", head_in, c.vocab_size, s.head);
   }
   if (s.composed) compose(b.d);
+  add_codebooks(b.d);
   return b.d;
 }
 
@@ -141,7 +163,7 @@ std::vector<std::byte> random_floats(Random& random, FloatType type, uint64_t co
 }
 
 void write_plain(TernWriter& writer, uint32_t index, const TensorRecord& t, Random& random) {
-  const bool around_zero = t.name.ends_with(".bias") || t.name.ends_with(".values");
+  const bool around_zero = t.name.ends_with(".bias") || t.name.ends_with(".values") || t.name.ends_with(".book");
   const uint64_t count = t.rows * t.cols;
   std::vector<std::byte> values = random_floats(random, t.encoding.value_type, count, around_zero ? 0 : 1, 0.3f);
   for (uint64_t i = 0; i < count && t.name.ends_with(".signs"); ++i) {
@@ -167,6 +189,26 @@ void write_index(TernWriter& writer, uint32_t index, const ModelDescription& d, 
     }
   }
   must(writer.append_codes(index, std::as_bytes(std::span(values))));
+}
+
+void write_vector_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const Layout& layout, uint64_t tile,
+                       Random& random) {
+  const Encoding& e = t.encoding;
+  const uint64_t positions = vector_positions(e, t.cols), each = e.axis == VectorAxis::output ? e.length : 1;
+  const uint64_t rows = std::min(layout.tile_rows, t.rows - tile * layout.tile_rows), lanes = ceil_div(rows, each);
+  std::vector<uint16_t> indices(e.planes * lanes * positions);
+  for (uint16_t& v : indices) v = static_cast<uint16_t>(random.below(uint64_t{1} << e.bits));
+  std::vector<std::byte> bytes(vector_tile_bytes(e, layout, t.cols, tile));
+  pack_vector_tile(e, layout, t.cols, tile, lanes, indices.data(), positions, lanes * positions, bytes.data());
+  must(writer.append_codes(index, bytes));
+  for (uint64_t row = 0; row < rows && e.scope == ScaleScope::row; row += kTileRows) {
+    const uint64_t count = std::min<uint64_t>(kTileRows, rows - row);
+    std::vector<float> scales(count * e.planes);
+    for (float& v : scales) v = 3 * (0.5f + random.uniform()) / std::sqrt(static_cast<float>(t.cols));
+    bytes.resize(tile_scale_bytes(e, layout));
+    pack_tile_scales(e, layout, count, scales.data(), bytes.data());
+    must(writer.append_scales(index, bytes));
+  }
 }
 
 // One tile of random weights whose products keep the size of what they read.
@@ -218,7 +260,11 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
       continue;
     }
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
-    for (uint64_t row = 0; row < t.rows; row += kTileRows) {
+    const bool vector = t.encoding.kind == EncodingKind::vector;
+    for (uint64_t tile = 0; vector && tile < layout.tiles; ++tile) {
+      write_vector_tile(writer, i, t, layout, tile, random);
+    }
+    for (uint64_t row = 0; row < t.rows && !vector; row += kTileRows) {
       write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, t.rows - row), random);
     }
     if (t.encoding.scope == ScaleScope::tensor) {

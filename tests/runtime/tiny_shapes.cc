@@ -122,6 +122,17 @@ std::vector<TinyShape> tiny_shapes() {
   s.linear = ints(8, ScaleScope::group, 16, FloatType::f32), s.head = ints(4, ScaleScope::group, 24, FloatType::f16);
   s.rounding = per_group(16), s.head_rounding = per_group(24), s.biases = false;
   shapes.push_back(s);
+
+  s.name = "compositions of vectors along the output axis, head along the input axis";
+  s.linear = vectors(VectorAxis::output, 3, 6, 2, ScaleScope::tensor);
+  s.head = vectors(VectorAxis::input, 5, 4, 1, ScaleScope::row);
+  s.rounding = s.head_rounding = {}, s.rounding.bits = s.head_rounding.bits = 0;
+  shapes.push_back(s);
+
+  s.name = "compositions of vectors along the input axis, wide indices";
+  s.linear = vectors(VectorAxis::input, 8, 11, 1, ScaleScope::row);
+  s.head = vectors(VectorAxis::output, 4, 8, 1, ScaleScope::row);
+  shapes.push_back(s);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
   return shapes;
 }

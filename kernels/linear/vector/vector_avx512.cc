@@ -1,0 +1,10 @@
+#include "kernels/linear/instantiate.h"
+#include "kernels/linear/vector/vout.h"
+#include "kernels/simd/float8_x86.h"
+#include "kernels/simd/tile_avx512.h"
+
+namespace tern {
+
+TERN_DEFINE_LINEAR(linear_vout_f32_dot_avx512, vout_dot<Avx512, Float8, 16>)
+
+}  // namespace tern
