@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "formats/import/aqlm.h"
 #include "formats/import/bitnet.h"
 #include "formats/import/huggingface_tensors.h"
 #include "formats/import/ternary_matrix.h"
+#include "formats/import/vptq.h"
 
 namespace tern {
 namespace {
@@ -27,6 +29,8 @@ class HuggingFaceImporter {
     model_.linear_input = bitnet || config_.int8_activations ? TrainedInput::int8_per_token : TrainedInput::f32;
     model_.convention =
         bitnet ? fmt::format("BitNet b1.58 ({})", describe(storage_)) : fmt::format("Hugging Face {}", family_name());
+    if (config_.vptq) model_.convention += ", VPTQ";
+    if (config_.aqlm) model_.convention += ", AQLM";
     TERN_TRY(add_dense("embed.tokens", root_ + "embed_tokens.weight", config_.vocab_size, config_.hidden_size));
     for (uint32_t i = 0; i < config_.layers; ++i) TERN_TRY(add_block(i));
     TERN_TRY(add_dense("output.norm", root_ + "norm.weight", 1, config_.hidden_size));
@@ -153,6 +157,15 @@ class HuggingFaceImporter {
                                      config_.name, module, config_.architecture));
     }
     if (bias) TERN_TRY(add_bias(name + ".bias", module + ".bias", rows));
+    if (config_.vptq) {
+      if (const HfVptqLayer* layer = config_.vptq->find(module)) {
+        if (layer->bias != bias) return contradiction(module, "bias", layer->bias);
+        return add_vptq_layer(*layer, name, module, rows, cols, tensors_, model_);
+      }
+    }
+    if (config_.aqlm && !config_.aqlm->dense.contains(source)) {
+      return add_aqlm_layer(*config_.aqlm, name, module, rows, cols, tensors_, model_);
+    }
     if (storage_ == LinearStorage::packed_multiply || storage_ == LinearStorage::packed_divide) {
       return add_packed(name, source, rows, cols);
     }
@@ -167,6 +180,11 @@ class HuggingFaceImporter {
     }
     model_.matrices.push_back(std::move(matrix));
     return {};
+  }
+
+  Status contradiction(const std::string& module, const char* field, bool value) const {
+    return corrupt(fmt::format("{}: '{}' of layer '{}' is {}, which contradicts {}", config_.name, field, module, value,
+                               config_.architecture));
   }
 
   Status add_bias(const std::string& name, const std::string& source, uint64_t rows) {

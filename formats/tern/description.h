@@ -69,6 +69,8 @@ struct InputOp {
   uint8_t bits = 0;                   // quantize: 8
   ScaleScope scope = ScaleScope::none;  // quantize: row (per token) or group (per token and group)
   uint32_t group = 0;                 // quantize: columns per scale when scope is group
+
+  bool operator==(const InputOp&) const = default;
 };
 
 struct InputRecord {

@@ -1,0 +1,388 @@
+#!/usr/bin/env python3
+"""Vector-quantized layers: the importers against decoders and packers written from the publishers' formats.
+
+usage: vector_layers.py IMPORT_LAYER CONVENTIONS
+
+Every layer is imported by import_layer. The .tern file, read by read_tern.py, must hold exactly the publisher's weights,
+and the layer run on x must give W x within the rounding of f32. CONVENTIONS holds layers that the publishers' own code has
+packed; without that folder only the layers made here are checked.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import read_tern  # noqa: E402
+
+TYPES = {"F16": "<f2", "F32": "<f4", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "BF16": "<u2", "U16": "<u2"}
+failures = 0
+
+
+def check(condition, what):
+    global failures
+    if not condition:
+        failures += 1
+        print("FAILED:", what)
+
+
+# ---- safetensors ----
+
+class Bf16(numpy.ndarray):
+    """Bits of bfloat16."""
+
+
+def to_bf16(values):
+    bits = numpy.asarray(values, numpy.float32).view(numpy.uint32)
+    return ((bits + 0x7fff + (bits >> 16 & 1)) >> 16).astype(numpy.uint16).view(Bf16)
+
+
+def wide(a):
+    """Stored floats as float64."""
+    return (a.astype(numpy.uint32) << 16).view(numpy.float32).astype(float) if isinstance(a, Bf16) else a.astype(float)
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    size = struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:8 + size])
+    tensors = {}
+    for name, t in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = (8 + size + o for o in t["data_offsets"])
+        values = numpy.frombuffer(data[begin:end], TYPES[t["dtype"]]).reshape(t["shape"])
+        tensors[name] = values.view(Bf16) if t["dtype"] == "BF16" else values
+    return tensors
+
+
+def write_safetensors(path, tensors):
+    names = {"float16": "F16", "float32": "F32", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64"}
+    header, body = {}, b""
+    for name, a in tensors.items():
+        kind = "BF16" if isinstance(a, Bf16) else names[a.dtype.name]
+        raw = numpy.ascontiguousarray(a).tobytes()
+        header[name] = {"dtype": kind, "shape": list(a.shape), "data_offsets": [len(body), len(body) + len(raw)]}
+        body += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + body)
+
+
+# ---- what the .tern file says ----
+
+class Layer:
+    def __init__(self, path):
+        data, self.model = read_tern.load(path)
+        self.decode = lambda i: numpy.array(read_tern.decode(data, self.model["tensors"][i], self.model["tensors"])).reshape(
+            self.model["tensors"][i]["rows"], self.model["tensors"][i]["cols"])
+        self.linear = [l for l in self.model["linears"] if l["name"] == "blocks.0.ffn.up"][0]
+        self.ops = self.model["inputs"][self.linear["input"]]["ops"]
+        self.columns = numpy.arange(self.linear["cols"])  # of the input, as the terms see them
+        self.factors = numpy.ones(self.linear["cols"])
+        for op in self.ops:
+            values = self.decode(op["tensor"])[0]
+            if op["kind"] == 1:
+                self.factors = self.factors * values[self.columns]
+            else:
+                check(op["kind"] == 2, "an operation of kind %d" % op["kind"])
+                order = values.astype(int)
+                self.columns, self.factors = self.columns[order], self.factors[order]
+
+    def stages(self):
+        """[number of the stage][rows, cols] in the input's order, unscaled."""
+        covered, out = {}, []
+        for term in self.linear["terms"]:
+            if term["kind"] != 1:
+                continue
+            begin = term["col_begin"]
+            stage = covered.get(begin, 0)
+            covered[begin] = stage + 1
+            while len(out) <= stage:
+                out.append(numpy.zeros((self.linear["rows"], self.linear["cols"])))
+            out[stage][:, self.columns[begin:begin + term["cols"]]] = self.decode(term["tensor"])
+        return out
+
+    def scale(self):
+        scale = numpy.empty(self.linear["cols"])
+        scale[self.columns] = self.factors
+        return scale
+
+    def shift(self):
+        total = numpy.zeros(self.linear["cols"])
+        for term in self.linear["terms"]:
+            if term["kind"] == 3:
+                check((self.decode(term["second"]) == 1).all(), "B of the rank-one term")
+                total += self.decode(term["tensor"])[0]
+        return total
+
+    def bias(self):
+        none = self.linear["bias"] in (None, 0xffffffff)
+        return numpy.zeros(self.linear["rows"]) if none else self.decode(self.linear["bias"])[0]
+
+
+def import_layer(tool, folder, module, rows, cols, x):
+    """(layer, y), or the message of a refusal."""
+    with tempfile.TemporaryDirectory() as out:
+        path = os.path.join(out, "layer.tern")
+        ran = subprocess.run([tool, folder, module, str(rows), str(cols), path], input=x.astype("<f4").tobytes(),
+                             capture_output=True)
+        if ran.returncode != 0:
+            return ran.stderr.decode(), None
+        return Layer(path), numpy.frombuffer(ran.stdout, "<f4").reshape(-1, rows)
+
+
+def check_layer(what, tool, folder, module, weight, x, rounded, size=None):
+    """rounded(stages, scale, shift): the publisher's weight, in its arithmetic. size: what is added up to the weights."""
+    rows, cols = weight.shape
+    layer, y = import_layer(tool, folder, module, rows, cols, x)
+    if y is None:
+        return check(False, what + ": " + layer)
+    stages, scale, shift = layer.stages(), layer.scale(), layer.shift()
+    check((rounded(stages, scale, shift) == weight).all(), what + ": the weights differ")
+    exact = sum(stages) * scale + shift
+    expected = x @ exact.T + layer.bias()
+    # An fma chain a stage over scaled inputs, one for the shift; then a sum of stages, shift and bias.
+    if size is None:
+        size = sum(abs(s) for s in stages)
+    size = abs(x * scale) @ size.T + abs(x) @ abs(shift)[:, None] + abs(layer.bias())
+    bound = (cols + len(stages) + 4) * 2.0 ** -24 * size
+    check((abs(y - expected) <= bound).all(), what + ": y is off by %g of the bound" % (abs(y - expected) / bound).max())
+    check(abs(y - expected).max() > 0, what + ": y cannot be exact")
+    return layer
+
+
+def vptq_rounding(kind):
+    """base + residual, * scale, + bias, each rounded to the type of the checkpoint."""
+    def to(a):
+        return wide(to_bf16(a)) if kind is Bf16 else a.astype(numpy.float32).astype(kind).astype(float)
+
+    def rounded(stages, scale, shift):
+        w = to(sum(stages)) if len(stages) > 1 else stages[0]
+        return to(to(w * scale) + shift) if shift.any() else w
+    return rounded
+
+
+# ---- VPTQ ----
+
+def pack_bits(merged, bits):
+    """[..., n] numbers of `bits` bits: one stream of bits, the lowest first, in 32-bit words."""
+    n = merged.shape[-1]
+    stream = (merged[..., None].astype(numpy.uint64) >> numpy.arange(bits, dtype=numpy.uint64) & 1).astype(numpy.uint8)
+    stream = stream.reshape(merged.shape[:-1] + (n * bits,))
+    stream = numpy.concatenate([stream, numpy.zeros(merged.shape[:-1] + (-n * bits % 32,), numpy.uint8)], -1)
+    words = stream.reshape(stream.shape[:-1] + (-1, 32)).astype(numpy.uint32)
+    return (words << numpy.arange(32, dtype=numpy.uint32)).sum(-1, dtype=numpy.uint32).view(numpy.int32)
+
+
+def make_vptq(random, rows, cols, v, k, res=0, groups=1, outliers=0, v0=0, k0=0, norm=True, perm=True, packed=True,
+              kind=numpy.float16, as_float=False, wide_perm=False):
+    """(config, tensors, weight in float64)"""
+    store = to_bf16 if kind is Bf16 else lambda a: a.astype(kind)
+    size, lanes = (cols - outliers) // groups, -(-rows // v)
+    t, stored = {}, numpy.zeros((rows, cols))
+
+    def decode(book, indices, length):  # [lanes, n] of one group
+        return wide(book)[indices].transpose(0, 2, 1).reshape(-1, indices.shape[1])[:rows]
+
+    book, index = store(random.normal(size=(groups, k, v))), random.integers(0, k, (groups, lanes, size))
+    merged, bits = index, (k - 1).bit_length()
+    if res:
+        second, residual = store(random.normal(size=(groups, res, v)) / 8), random.integers(0, res, (groups, lanes, size))
+        merged = index | residual << bits
+        t["res_centroids.weight"] = second.reshape(groups, -1)
+    for g in range(groups):
+        at = slice(outliers + g * size, outliers + (g + 1) * size)
+        stored[:, at] = decode(book[g], index[g], v) + (decode(second[g], residual[g], v) if res else 0)
+    t["centroids.weight"] = book.reshape(groups, -1)
+
+    def unpacked(a):
+        narrow = a.astype(numpy.uint16).view(numpy.int16)
+        return narrow.view(numpy.float16) if as_float else narrow
+    if packed:
+        t["indices"] = pack_bits(merged, bits + ((res - 1).bit_length() if res else 0))
+    else:
+        t["indices"] = unpacked(index)
+        if res:
+            t["res_indices"] = unpacked(residual)
+    if outliers:
+        book0, index0 = store(random.normal(size=(k0, v0)) * 4), random.integers(0, k0, (-(-rows // v0), outliers))
+        stored[:, :outliers] = decode(book0, index0, v0)
+        t["outlier_centroids.weight"], t["outlier_indices"] = book0.reshape(1, -1), unpacked(index0)[None]
+    order = random.permutation(cols) if perm else numpy.arange(cols)
+    weight = numpy.empty((rows, cols))
+    weight[:, order] = stored
+    if perm:
+        t["perm"] = order.astype(numpy.int64) if wide_perm else order.astype(numpy.uint16).view(numpy.int16)
+    if norm:
+        t["weight_scale"], t["weight_bias"] = store(random.normal(size=cols)), store(random.normal(size=cols))
+        weight = weight * wide(t["weight_scale"]) + wide(t["weight_bias"])
+    config = dict(in_features=cols, out_features=rows, vector_lens=[v0 or -1, v], num_centroids=[k0 or -1, k],
+                  num_res_centroids=[-1, res or -1], group_num=groups, group_size=size, outlier_size=outliers,
+                  enable_norm=norm, enable_perm=perm, is_indice_packed=packed, indices_as_float=as_float, bias=False,
+                  vector_quant_dim="out")
+    return config, t, weight
+
+
+def save(folder, module, config, tensors):
+    with open(os.path.join(folder, "config.json"), "w") as file:
+        json.dump(config, file)
+    write_safetensors(os.path.join(folder, "model.safetensors"), {module + "." + n: a for n, a in tensors.items()})
+
+
+def vptq_config(module, layer):
+    return {"quantization_config": {"quant_method": "vptq", "config_for_layers": {module: layer}}}
+
+
+def exactly(stages, scale, shift):
+    return sum(stages) * scale + shift
+
+
+VPTQ = [dict(rows=50, cols=36, v=8, k=256), dict(rows=33, cols=20, v=4, k=16, res=16),
+        dict(rows=40, cols=45, v=6, k=4096, groups=3), dict(rows=70, cols=50, v=12, k=64, res=32, groups=2, outliers=6, v0=4, k0=50),
+        dict(rows=29, cols=33, v=16, k=1024, norm=False), dict(rows=64, cols=24, v=10, k=2, perm=False),
+        dict(rows=30, cols=26, v=8, k=300, packed=False), dict(rows=30, cols=26, v=8, k=65536, res=256, packed=False, as_float=True),
+        dict(rows=52, cols=31, v=7, k=128, kind=Bf16, packed=False, wide_perm=True), dict(rows=48, cols=40, v=8, k=65536, res=65536),
+        dict(rows=37, cols=23, v=2, k=8, outliers=3, v0=8, k0=4, perm=False)]
+
+
+def made_vptq(tool):
+    random, module = numpy.random.default_rng(5), "model.layers.0.mlp.up_proj"
+    for case in VPTQ:
+        config, tensors, weight = make_vptq(random, **case)
+        with tempfile.TemporaryDirectory() as folder:
+            save(folder, module, vptq_config(module, config), tensors)
+            check_layer("VPTQ %s" % case, tool, folder, module, weight, random.normal(size=(3, case["cols"])).astype("<f4"),
+                        exactly)
+    refused_vptq(tool, random, module)
+
+
+def refused_vptq(tool, random, module):
+    def refused(words, change, **case):
+        case = {**dict(rows=32, cols=24, v=8, k=16), **case}
+        config, tensors, _ = make_vptq(random, **case)
+        change(config, tensors)
+        with tempfile.TemporaryDirectory() as folder:
+            save(folder, module, vptq_config(module, config), tensors)
+            message, y = import_layer(tool, folder, module, case["rows"], case["cols"], numpy.zeros((0, case["cols"])))
+            check(y is None and all(w in message for w in words), "refused with %s: %s" % (words, message))
+
+    def put(name, value):
+        return lambda config, tensors: tensors.__setitem__(name, value(tensors[name]))
+
+    def index_out(a):
+        a = a.copy()
+        a.flat[5] = 17
+        return a
+
+    def padded(a):
+        a = a.copy()
+        a[0, 0, -1] |= -2147483648
+        return a
+
+    def twice(a):
+        a = a.copy()
+        a[0] = a[1]
+        return a
+    refused([".indices'", "beyond its codebook of 16"], put("indices", index_out), packed=False)
+    refused([".indices'", "padding"], put("indices", padded), cols=23)
+    refused([".perm'", "permutation"], put("perm", twice))
+    refused([".indices'"], put("indices", lambda a: a[:, :-1]))
+    refused([".centroids.weight'"], put("centroids.weight", lambda a: a[:, :-8]))
+    refused([".weight_scale'"], lambda c, t: t.pop("weight_scale"))
+    refused([".indices'", "I32"], lambda c, t: c.update(is_indice_packed=True), packed=False, k=65536, res=65536)
+    refused(["power of two"], lambda c, t: c.update(num_centroids=[-1, 15]))
+    refused(["group_size"], lambda c, t: c.update(group_size=20))
+    refused(["norm_dim"], lambda c, t: c.update(norm_dim=1))
+    refused(["vector_quant_dim"], lambda c, t: c.update(vector_quant_dim="in"))
+    refused(["new_field"], lambda c, t: c.update(new_field=1))
+    refused(["extra"], lambda c, t: t.update(extra=numpy.zeros(3, numpy.float32)))
+
+
+# ---- AQLM ----
+
+def make_aqlm(random, rows, cols, codebooks, bits, group):
+    books = random.normal(size=(codebooks, 2 ** bits, 1, group)).astype(numpy.float16)
+    index = random.integers(0, 2 ** bits, (rows, cols // group, codebooks))
+    scales = random.normal(size=rows).astype(numpy.float16)
+    narrow = numpy.int8 if bits <= 8 else numpy.int16
+    codes = numpy.where(index >= 2 ** (bits - 1), index - 2 ** bits, index).astype(narrow)
+    config = {"quantization_config": dict(quant_method="aqlm", in_group_size=group, out_group_size=1, num_codebooks=codebooks,
+                                          nbits_per_codebook=bits, linear_weights_not_to_quantize=["lm_head.weight"])}
+    return config, dict(codes=codes, codebooks=books, scales=scales.reshape(rows, 1, 1, 1))
+
+
+def decode_aqlm(tensors):
+    """(weight, sum of the codebooks' magnitudes) in float64"""
+    codes, books = tensors["codes"].astype(int), tensors["codebooks"].astype(float)
+    codes = numpy.where(codes < 0, codes + books.shape[1], codes)
+    parts = [books[m, :, 0][codes[:, :, m]].reshape(len(codes), -1) for m in range(len(books))]
+    scales = tensors["scales"].astype(float).reshape(-1, 1)
+    return sum(parts) * scales, sum(abs(p) for p in parts) * abs(scales)
+
+
+def near(weight):
+    """The reader rounds each product of scale and entry to f32; the publisher's sums come first."""
+    def rounded(stages, scale, shift):
+        return numpy.where(abs(stages[0] - weight) <= 2.0 ** -22 * abs(weight).max(), weight, numpy.nan)
+    return rounded
+
+
+def made_aqlm(tool):
+    random, module = numpy.random.default_rng(7), "model.layers.0.mlp.up_proj"
+    for rows, cols, codebooks, bits, group in [(40, 48, 1, 16, 8), (33, 40, 2, 8, 8), (70, 24, 8, 8, 8), (21, 64, 1, 8, 16),
+                                               (19, 36, 3, 5, 4), (25, 16, 1, 12, 8)]:
+        config, tensors = make_aqlm(random, rows, cols, codebooks, bits, group)
+        weight, size = decode_aqlm(tensors)
+        with tempfile.TemporaryDirectory() as folder:
+            save(folder, module, config, tensors)
+            what = "AQLM %dx%d g%d" % (codebooks, bits, group)
+            check_layer(what, tool, folder, module, weight, random.normal(size=(3, cols)).astype("<f4"), near(weight), size)
+            for words, name, value in [([".codes'"], "codes", tensors["codes"][:-1]),
+                                       ([".codebooks'"], "codebooks", tensors["codebooks"][:, :-1]),
+                                       ([".scales'"], "scales", tensors["scales"][:-1]),
+                                       ([".codes'", "I8" if bits <= 8 else "I16"], "codes", tensors["codes"].astype(numpy.int32))]:
+                save(folder, module, config, {**tensors, name: value})
+                message, y = import_layer(tool, folder, module, rows, cols, numpy.zeros((0, cols)))
+                check(y is None and all(w in message for w in words), "%s: refused with %s: %s" % (what, words, message))
+
+
+# ---- the publishers' layers ----
+
+def published(tool, conventions):
+    for method in ("vptq", "aqlm"):
+        folder = os.path.join(conventions, method)
+        if not os.path.isdir(folder):
+            print("skipped:", folder, "is not there")
+            continue
+        for variant in sorted(os.listdir(folder)):
+            path = os.path.join(folder, variant)
+            expected, stored = (read_safetensors(os.path.join(path, n + ".safetensors")) for n in ("expected", "model"))
+            module = [n for n in expected if n.endswith(".weight")][0][:-len(".weight")]
+            weight, x = expected[module + ".weight"].astype(float), expected[module + ".x"]
+            kind = Bf16 if any(isinstance(a, Bf16) for a in stored.values()) else numpy.float16
+            what = method + "/" + variant
+            if method == "vptq":
+                check_layer(what, tool, path, module, weight, x, vptq_rounding(kind))
+            else:
+                decoded, size = decode_aqlm({n[len(module) + 1:]: a for n, a in stored.items()})
+                check((decoded.astype(numpy.float32) == weight).all(), what + ": the decoder here differs")
+                check_layer(what, tool, path, module, weight, x, near(weight), size)
+            print(what)
+
+
+def main(tool, conventions):
+    made_vptq(tool)
+    made_aqlm(tool)
+    published(tool, conventions)
+    sys.exit(failures != 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
