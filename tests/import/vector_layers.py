@@ -77,26 +77,48 @@ def write_safetensors(path, tensors):
 
 # ---- what the .tern file says ----
 
+def transform(n, matrix):
+    """The orthonormal Hadamard transform of n values as a matrix."""
+    order = 1 if matrix is None else len(matrix)
+    sylvester = numpy.ones((1, 1))
+    while len(sylvester) < n // order:
+        sylvester = numpy.kron(sylvester, [[1, 1], [1, -1]])
+    return numpy.kron(numpy.ones((1, 1)) if matrix is None else matrix, sylvester) / numpy.sqrt(n)
+
+
 class Layer:
     def __init__(self, path):
         data, self.model = read_tern.load(path)
-        self.decode = lambda i: numpy.array(read_tern.decode(data, self.model["tensors"][i], self.model["tensors"])).reshape(
-            self.model["tensors"][i]["rows"], self.model["tensors"][i]["cols"])
+        tensors = self.model["tensors"]
+        self.decode = lambda i: numpy.array(read_tern.decode(data, tensors[i], tensors)).reshape(
+            tensors[i]["rows"], tensors[i]["cols"])
         self.linear = [l for l in self.model["linears"] if l["name"] == "blocks.0.ffn.up"][0]
+        self.rows, self.cols = self.linear["rows"], self.linear["cols"]
         self.ops = self.model["inputs"][self.linear["input"]]["ops"]
-        self.columns = numpy.arange(self.linear["cols"])  # of the input, as the terms see them
-        self.factors = numpy.ones(self.linear["cols"])
+
+    def input_operations(self):
+        """x becomes this times x."""
+        total = numpy.eye(self.cols)
         for op in self.ops:
-            values = self.decode(op["tensor"])[0]
-            if op["kind"] == 1:
-                self.factors = self.factors * values[self.columns]
-            else:
-                check(op["kind"] == 2, "an operation of kind %d" % op["kind"])
-                order = values.astype(int)
-                self.columns, self.factors = self.columns[order], self.factors[order]
+            total = self.operation(op, self.cols, {1: 1, 2: 2, 3: 3}[op["kind"]]) @ total
+        return total
+
+    def output_operations(self):
+        total = numpy.eye(self.rows)
+        for op in self.linear["post"]:
+            total = self.operation(op, self.rows, {1: 3, 2: 1}[op["kind"]]) @ total
+        return total
+
+    def operation(self, op, n, kind):
+        if kind == 1:
+            return numpy.diag(self.decode(op["tensor"])[0])
+        if kind == 2:
+            return numpy.eye(n)[self.decode(op["tensor"])[0].astype(int)]
+        check(op["tensor"] in (None, 0xffffffff) and op["block"] == 0, "signs or blocks")
+        return transform(n, None if op["matrix"] in (None, 0xffffffff) else self.decode(op["matrix"]))
 
     def stages(self):
-        """[number of the stage][rows, cols] in the input's order, unscaled."""
+        """[number of the stage][rows, cols]: the terms, later ones over the same columns in a stage of their own."""
         covered, out = {}, []
         for term in self.linear["terms"]:
             if term["kind"] != 1:
@@ -105,17 +127,24 @@ class Layer:
             stage = covered.get(begin, 0)
             covered[begin] = stage + 1
             while len(out) <= stage:
-                out.append(numpy.zeros((self.linear["rows"], self.linear["cols"])))
-            out[stage][:, self.columns[begin:begin + term["cols"]]] = self.decode(term["tensor"])
+                out.append(numpy.zeros((self.rows, self.cols)))
+            out[stage][:, begin:begin + term["cols"]] = self.decode(term["tensor"])
         return out
 
-    def scale(self):
-        scale = numpy.empty(self.linear["cols"])
-        scale[self.columns] = self.factors
-        return scale
+    def gathered(self):
+        """Of layers that scale and permute: (stages in the input's order, unscaled; the scales)."""
+        matrix = self.input_operations()
+        columns = abs(matrix).argmax(1)
+        scale = numpy.empty(self.cols)
+        scale[columns] = matrix[numpy.arange(self.cols), columns]
+        stages = []
+        for stage in self.stages():
+            stages.append(numpy.empty_like(stage))
+            stages[-1][:, columns] = stage
+        return stages, scale
 
     def shift(self):
-        total = numpy.zeros(self.linear["cols"])
+        total = numpy.zeros(self.cols)
         for term in self.linear["terms"]:
             if term["kind"] == 3:
                 check((self.decode(term["second"]) == 1).all(), "B of the rank-one term")
@@ -124,7 +153,7 @@ class Layer:
 
     def bias(self):
         none = self.linear["bias"] in (None, 0xffffffff)
-        return numpy.zeros(self.linear["rows"]) if none else self.decode(self.linear["bias"])[0]
+        return numpy.zeros(self.rows) if none else self.decode(self.linear["bias"])[0]
 
 
 def import_layer(tool, folder, module, rows, cols, x):
@@ -144,7 +173,7 @@ def check_layer(what, tool, folder, module, weight, x, rounded, size=None):
     layer, y = import_layer(tool, folder, module, rows, cols, x)
     if y is None:
         return check(False, what + ": " + layer)
-    stages, scale, shift = layer.stages(), layer.scale(), layer.shift()
+    (stages, scale), shift = layer.gathered(), layer.shift()
     check((rounded(stages, scale, shift) == weight).all(), what + ": the weights differ")
     exact = sum(stages) * scale + shift
     expected = x @ exact.T + layer.bias()
@@ -353,16 +382,172 @@ def made_aqlm(tool):
                 check(y is None and all(w in message for w in words), "%s: refused with %s: %s" % (what, words, message))
 
 
+# ---- QuIP# ----
+
+def e8p():
+    """[65536, 8]: table of absolute values, signs, shift; every coordinate times 4 is odd."""
+    import itertools
+    half = [numpy.array(p) / 2 for p in itertools.product((1, 3, 5), repeat=8)]
+    table = [p for p in half if (p * p).sum() <= 10]
+    norm12 = """31113333 13113333 11313333 11133333 33313311 33313131 33311331 33313113 33311313 33311133 33133311 33133131
+        33131331 33133113 33131313 33131133 31333311 31333131 31331331 31333113 31331313 13331133 13333311 13333131 13331331
+        13333113 13331313 11331333 33113331"""
+    check(len(table) == 227, "227 points of norm up to 10")
+    table = numpy.array(table + [numpy.array(list(map(int, word))) / 2 for word in norm12.split()])
+    table[table.sum(1) % 2 == 1, 7] *= -1
+    code = numpy.arange(65536)
+    signs = code & 255
+    parity = numpy.array([bin(s).count("1") % 2 for s in range(256)])[signs]
+    signs = signs ^ parity
+    negative = signs[:, None] >> numpy.array([0, 4, 1, 5, 2, 6, 3, 7]) & 1
+    book = numpy.where(negative == 1, -1, 1) * table[code >> 8] + numpy.where(parity == 1, -0.25, 0.25)[:, None]
+    check(len({p.tobytes() for p in book}) == 65536 and (book * 4 % 2 == 1).all(), "65536 different points")
+    return book
+
+
+def e8_residual():
+    import itertools
+    points = [p for values in ((-1, 0, 1), (-0.5, 0.5)) for p in itertools.product(values, repeat=8)
+              if sum(x * x for x in p) <= 2 and sum(p) % 2 == 0]
+    check(len(points) == 241, "241 points of E8")
+    return numpy.array(points + [tuple(2 * s * (i == k) for i in range(8)) for s, n in ((1, 8), (-1, 7)) for k in range(n)])
+
+
+def pack_e8p(codes):
+    """[rows, n] codes as words: patches of 2 x 2, absolute values, then signs by coordinate."""
+    rows, n = codes.shape
+    words = numpy.zeros((rows // 2, n // 2), numpy.uint64)
+    for i, (r, c) in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)]):
+        part = codes[r::2, c::2].astype(numpy.uint64)
+        words |= (part >> numpy.uint64(8)) << numpy.uint64(8 * i)
+        for j in range(8):
+            words |= (part >> numpy.uint64(j) & numpy.uint64(1)) << numpy.uint64(32 + 4 * j + i)
+    words = words.reshape(rows // 16, 8, n // 8, 4).swapaxes(1, 2)
+    return numpy.ascontiguousarray(words).view(numpy.int64).reshape(rows, n // 4)
+
+
+def paley(order):
+    """The first kind, over a prime field: skew, so its transpose is another matrix."""
+    q = order - 1
+    squares = {x * x % q for x in range(1, q)}
+    s = numpy.zeros((order, order))
+    s[0, 1:], s[1:, 0] = 1, -1
+    for i in range(q):
+        for j in range(q):
+            s[i + 1, j + 1] = 0 if i == j else 1 if (i - j) % q in squares else -1
+    h = s + numpy.eye(order)
+    check((h @ h.T == order * numpy.eye(order)).all(), "a Hadamard matrix")
+    return h
+
+
+def check_quip(what, tool, folder, module, rows, cols, weight, x, tolerance):
+    layer, y = import_layer(tool, folder, module, rows, cols, x)
+    if y is None:
+        return check(False, what + ": " + layer)
+    before, after = layer.input_operations(), layer.output_operations()
+    exact = after @ sum(layer.stages()) @ before
+    check((abs(exact - weight) <= tolerance).all(), what + ": weights off by %g" % abs(exact - weight).max())
+    # Transforms and scales round each value a few times (a stage, a column of the stored matrix, the factor).
+    steps = 2 * 11 + 2 * 172 + cols + 10
+    inner = abs(before) @ abs(x).T
+    bound = steps * 2.0 ** -24 * (abs(after) @ sum(abs(s) for s in layer.stages()) @ inner).T
+    check((abs(y - x @ exact.T) <= bound).all(), what + ": y is off by %g of the bound" % (abs(y - x @ exact.T) / bound).max())
+    check(abs(y - x @ exact.T).max() > 0, what + ": y cannot be exact")
+
+
+def made_quip(tool):
+    random, module, book, small = numpy.random.default_rng(11), "model.layers.0.mlp.down_proj", e8p(), e8_residual()
+    for rows, cols, kind in [(16, 64, ""), (48, 192, ""), (32, 128, "RVQ4B"), (80, 64, "RVQ3B"), (192, 320, "RVQ4B")]:
+        codes = random.integers(0, 65536, (rows, cols // 8))
+        unit, words = book[codes].reshape(rows, cols), [pack_e8p(codes)]
+        if kind == "RVQ4B":
+            codes = random.integers(0, 65536, (rows, cols // 8))
+            unit, words = unit + book[codes].reshape(rows, cols) / 3.45, words + [pack_e8p(codes)]
+        if kind == "RVQ3B":
+            codes = random.integers(0, 256, (rows, cols // 8)).astype(numpy.uint8)
+            unit, words = unit + small[codes].reshape(rows, cols) / 2.04, words + [codes.view(numpy.int64)]
+        tensors = {module + "." + n: a for n, a in dict(
+            Qidxs=numpy.concatenate(words, 1), SU=random.normal(size=cols).astype(numpy.float16),
+            SV=random.choice([-1, 1], rows).astype(numpy.float16), Wscale=numpy.float32(0.37).reshape(()),
+            codebook_id=numpy.array({"": 7, "RVQ4B": 17, "RVQ3B": 18}[kind], numpy.int64)).items()}
+        orders = {n: next((k for k in (20, 12) if n % k == 0 and n // k & n // k - 1 == 0), 1) for n in (rows, cols)}
+        had = {k: paley(k) if k > 1 else numpy.ones((1, 1)) for k in orders.values()}
+        needed = {"hadamard.%d" % k: had[k].astype(numpy.float16) for k in had if k > 1}
+        weight = numpy.diag(tensors[module + ".SV"].astype(float)) @ transform(rows, had[orders[rows]]) @ (
+            numpy.float64(numpy.float32(0.37)) * unit) @ transform(cols, had[orders[cols]].T) @ numpy.diag(
+                tensors[module + ".SU"].astype(float))
+        config = {"quip_params": dict(codebook="E8P12" + kind, codebook_version=1, codesz=8, idx_dtype="torch.int64", packsz=4,
+                                      lora_rank=0, rescale_WH=False, resid_scale_override=-1)}
+        what = "QuIP# %s %d x %d" % (kind, rows, cols)
+        with tempfile.TemporaryDirectory() as folder:
+            def write(changed):
+                with open(os.path.join(folder, "config.json"), "w") as file:
+                    json.dump(config, file)
+                write_safetensors(os.path.join(folder, "model.safetensors"), changed)
+            write({**tensors, **needed})
+            check_quip(what, tool, folder, module, rows, cols, weight, random.normal(size=(3, cols)).astype("<f4"), 1e-6)
+            for words, change in [(["hadamard.%d" % max(had)], {n: a for n, a in tensors.items()} if needed else None),
+                                  (["no Hadamard matrix"], {**tensors, **{n: abs(a) for n, a in needed.items()}} if needed else None),
+                                  ([".Qidxs'"], {**tensors, **needed, module + ".Qidxs": tensors[module + ".Qidxs"][:, :-1]}),
+                                  ([".codebook_id'"], {**tensors, **needed, module + ".codebook_id": numpy.array(3)}),
+                                  ([".SV'"], {**tensors, **needed, module + ".SV": tensors[module + ".SV"][:-1]})]:
+                if change is not None:
+                    write(change)
+                    message, y = import_layer(tool, folder, module, rows, cols, numpy.zeros((0, cols)))
+                    check(y is None and all(w in message for w in words), "%s: refused with %s: %s" % (what, words, message))
+
+
+def recover_signs(order, unit, weight):
+    """The Hadamard matrix of a published layer: weight = ... unit H^T, an equation for each row and neighbour."""
+    rows, cols = weight.shape
+    run = cols // order
+    left = unit.reshape(rows, order, run).swapaxes(1, 2).reshape(-1, order)
+    right = (weight @ numpy.kron(numpy.eye(order), transform(run, None))).reshape(rows, order, run).swapaxes(1, 2).reshape(-1, order)
+    signs = numpy.linalg.lstsq(left, right * numpy.sqrt(order), rcond=None)[0]
+    check(abs(abs(signs) - 1).max() < 0.1, "the signs of the published layer")
+    return numpy.sign(signs)
+
+
+def published_quip(tool, folder, what):
+    expected, stored = (read_safetensors(os.path.join(folder, n + ".safetensors")) for n in ("expected", "model"))
+    module = [n for n in expected if n.endswith(".weight")][0][:-len(".weight")]
+    weight, x = expected[module + ".weight"].astype(float), expected[module + ".x"]
+    rows, cols = weight.shape
+    with open(os.path.join(folder, "config.json")) as file:
+        config = json.load(file)
+    with tempfile.TemporaryDirectory() as copy:
+        tensors = dict(stored)
+        if cols & cols - 1:  # the publisher's matrix of order 172
+            scale, su, sv = (stored[module + "." + n].astype(float) for n in ("Wscale", "SU", "SV"))
+            unit = scale * expected[module + ".decoded_codes"].astype(float)
+            message, y = import_layer(tool, folder, module, rows, cols, x)
+            check(y is None and "hadamard.172" in message, what + ": refused without the matrix: " + str(message))
+            signs = recover_signs(172, unit, transform(rows, None) @ (weight / su / sv[:, None]))
+            tensors["hadamard.172"] = signs.T.astype(numpy.float16)  # the input meets the transpose
+        with open(os.path.join(copy, "config.json"), "w") as file:
+            json.dump(config, file)
+        write_safetensors(os.path.join(copy, "model.safetensors"), tensors)
+        layer, y = import_layer(tool, copy, module, rows, cols, x)
+        if y is not None:
+            unit = expected[module + ".decoded_codes"].astype(float) * stored[module + ".Wscale"].astype(float)
+            check((sum(layer.stages()).astype(numpy.float32) == unit.astype(numpy.float32)).all(), what + ": codes")
+        check_quip(what, tool, copy, module, rows, cols, weight, x, 2e-6 * abs(weight).max() * 8)
+    print(what)
+
+
 # ---- the publishers' layers ----
 
 def published(tool, conventions):
-    for method in ("vptq", "aqlm"):
+    for method in ("vptq", "aqlm", "quip_sharp"):
         folder = os.path.join(conventions, method)
         if not os.path.isdir(folder):
             print("skipped:", folder, "is not there")
             continue
         for variant in sorted(os.listdir(folder)):
             path = os.path.join(folder, variant)
+            if method == "quip_sharp":
+                published_quip(tool, path, method + "/" + variant)
+                continue
             expected, stored = (read_safetensors(os.path.join(path, n + ".safetensors")) for n in ("expected", "model"))
             module = [n for n in expected if n.endswith(".weight")][0][:-len(".weight")]
             weight, x = expected[module + ".weight"].astype(float), expected[module + ".x"]
@@ -380,6 +565,7 @@ def published(tool, conventions):
 def main(tool, conventions):
     made_vptq(tool)
     made_aqlm(tool)
+    made_quip(tool)
     published(tool, conventions)
     sys.exit(failures != 0)
 

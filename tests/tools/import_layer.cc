@@ -14,6 +14,7 @@
 #include "formats/import/aqlm.h"
 #include "formats/import/composition.h"
 #include "formats/import/convert.h"
+#include "formats/import/quip.h"
 #include "formats/import/vptq.h"
 #include "runtime/model/linear_run.h"
 #include "runtime/model/parts.h"
@@ -60,7 +61,11 @@ Status add_layer(const nlohmann::json& config, const std::string& module, uint64
     TERN_ASSIGN(const HfAqlm aqlm, read_aqlm(method, "quantization_config"));
     return add_aqlm_layer(aqlm, name, module, rows, cols, tensors, model);
   }
-  return unsupported("the folder holds neither VPTQ nor AQLM");
+  if (config.contains("quip_params")) {
+    TERN_ASSIGN(const HfQuip quip, read_quip(config["quip_params"], "quip_params"));
+    return add_quip_layer(quip, name, module, {rows}, cols, tensors, model);
+  }
+  return unsupported("the folder holds none of VPTQ, AQLM and QuIP#");
 }
 
 // y of the up projection for one input.
