@@ -144,9 +144,17 @@ class Planner {
   }
 
   void describe_block(const std::string& block) {
-    add_inputs(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
+    if (source_.find_linear(block + "attn.qkv") != nullptr) {
+      add_input(block + "attn.in", {block + "attn.qkv"});
+    } else {
+      add_inputs(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
+    }
     add_input(block + "attn.out", {block + "attn.o"});
-    add_inputs(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
+    if (source_.find_linear(block + "ffn.up_gate") != nullptr) {
+      add_input(block + "ffn.in", {block + "ffn.up_gate"});
+    } else {
+      add_inputs(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
+    }
     add_input(block + "ffn.mid", {block + "ffn.down"});
   }
 

@@ -183,6 +183,7 @@ struct ModelDescription {
 // has one term on tensor "embed.tokens". Block i:
 //   blocks.i.attn.norm, .attn.q, .attn.k, .attn.v, .attn.q_norm and .attn.k_norm (optional),
 //   .attn.sub_norm (optional), .attn.o,
+//   blocks.i.attn.qkv instead of q, k, v; blocks.i.ffn.up_gate instead of gate and up
 //   blocks.i.ffn.norm, .ffn.gate, .ffn.up, .ffn.sub_norm (optional), .ffn.down; output.norm
 // Inputs: blocks.i.attn.in (q, k, v), blocks.i.attn.out (o), blocks.i.ffn.in (gate, up),
 //   blocks.i.ffn.mid (down), head.in. Instead of a shared input, each of q, k, v may have its own,

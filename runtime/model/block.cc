@@ -41,8 +41,12 @@ class Forward {
     normalize(b.attn_norm, b.attn_in, b.attn_own);
     barrier();
     clock_.enter(Stage::qkv);
-    deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q), task(b.k, {b.attn_in, b.attn_own, 1}, p_.k),
-          task(b.v, {b.attn_in, b.attn_own, 2}, p_.v)});
+    if (b.qkv.rows != 0) {
+      deal({task(b.qkv, {b.attn_in, b.attn_own, 0}, p_.fused)});
+    } else {
+      deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q), task(b.k, {b.attn_in, b.attn_own, 1}, p_.k),
+            task(b.v, {b.attn_in, b.attn_own, 2}, p_.v)});
+    }
     barrier();
     clock_.enter(Stage::rope);
     rotate_and_append(b, layer);
@@ -204,6 +208,7 @@ class Forward {
 
   // mid = activation(gate) * up. Both linears have the same rows: who has the gates computes what they are for.
   void gated(const Block& b) {
+    if (b.up_gate.rows != 0) return gated_fused(b);
     Task gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate);
     const Task up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up);
     gate.unit = std::lcm(gate.unit, up.unit);
@@ -211,17 +216,29 @@ class Forward {
     observe(up);
     deal({gate}, [&](Range rows) {
       compute(up, rows);
-      if (!whole) activate(b, {0, gate.tokens}, rows);
+      if (!whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, {0, gate.tokens}, rows);
     });
-    if (whole) activate(b, finish_whole({gate, up}), {0, c_.ffn_size});
+    if (whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, finish_whole({gate, up}), {0, c_.ffn_size});
   }
 
-  void activate(const Block& b, Range tokens, Range rows) {
-    clock_.enter(Stage::activate);
+  // Rows of up, then those of gate, which another member may have computed.
+  void gated_fused(const Block& b) {
     const uint64_t n = c_.ffn_size;
+    const Task fused = task(b.up_gate, {b.ffn_in, b.ffn_own, 0}, p_.fused);
+    deal({fused});
+    activate(b, {p_.fused + n, p_.fused, 2 * n}, finish_whole({fused}), {0, n});
+  }
+
+  struct Gates {
+    const float *gate, *up;
+    uint64_t stride;  // from a token to the next
+  };
+
+  void activate(const Block& b, const Gates& from, Range tokens, Range rows) {
+    clock_.enter(Stage::activate);
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
     for (uint64_t t = tokens.begin; t < tokens.end; ++t) {
-      activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
+      activate(from.gate + t * from.stride + rows.begin, from.up + t * from.stride + rows.begin, rows.end - rows.begin,
                p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
     }
     clock_.enter(Stage::gate_up);
@@ -238,9 +255,7 @@ class Forward {
     const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
     const uint64_t d = c_.head_dim;
     const Range mine = tokens();
-    run_.finish_tokens(b.q, mine, p_.q);
-    run_.finish_tokens(b.k, mine, p_.k);
-    run_.finish_tokens(b.v, mine, p_.v);
+    finish_qkv(b, mine);
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
@@ -249,6 +264,21 @@ class Forward {
       for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
       for (uint64_t h = 0; h < c_.kv_heads; ++h) rotate(k + h * d, cos, sin, d);
       append(layer, t);
+    }
+  }
+
+  void finish_qkv(const Block& b, Range mine) {
+    run_.finish_tokens(b.q, mine, p_.q);
+    run_.finish_tokens(b.k, mine, p_.k);
+    run_.finish_tokens(b.v, mine, p_.v);
+    if (b.qkv.rows == 0) return;
+    run_.finish_tokens(b.qkv, mine, p_.fused);
+    const uint64_t q = m_.q_size(), kv = m_.kv_size();
+    for (uint64_t t = mine.begin; t < mine.end; ++t) {
+      const float* fused = p_.fused + t * b.qkv.rows;
+      std::memcpy(p_.q + t * q, fused, q * sizeof(float));
+      std::memcpy(p_.k + t * kv, fused + q, kv * sizeof(float));
+      std::memcpy(p_.v + t * kv, fused + q + kv, kv * sizeof(float));
     }
   }
 

@@ -45,6 +45,7 @@ struct MicroBatch {
   float *x = nullptr, *added = nullptr;            // hidden_size: residual stream, what a layer adds
   float *q = nullptr, *k = nullptr, *v = nullptr;  // heads * head_dim, kv_heads * head_dim
   float *gate = nullptr, *up = nullptr;            // ffn_size
+  float* fused = nullptr;                          // of a fused layer: q, k, v or up, gate
   float *cos = nullptr, *sin = nullptr;            // head_dim / 2
   LinearInputBuffer in, mid;                       // of attn.in, ffn.in, head.in; of attn.out, ffn.mid
   std::array<LinearInputBuffer, kOwnInputs> own;   // of the layers that have inputs of their own; they share in.x

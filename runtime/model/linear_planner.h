@@ -23,6 +23,7 @@ class LinearPlanner {
   Status plan(const std::string& name, InputPlan& input, LinearPlan& out) const;
   // Whether the layer's input is of its own (validate_model) where others of its kind share one.
   bool has_own_input(const std::string& name) const;
+  bool has(const std::string& name) const { return linears_.contains(name); }
   const TensorViews& tensors() const { return tensors_; }
 
  private:

@@ -14,10 +14,12 @@
 namespace tern {
 namespace {
 
-// Layers side by side: all read `shared`, or each an input of its own that is made from it.
+// Layers side by side, unless they are fused in one: all read `shared`, or each an input of its own that is made from
+// it.
 Status plan_group(const LinearPlanner& planner, const std::string& at,
-                  std::initializer_list<std::pair<const char*, LinearPlan*>> layers, InputPlan& shared,
-                  std::vector<InputPlan>& own) {
+                  std::initializer_list<std::pair<const char*, LinearPlan*>> layers,
+                  std::pair<const char*, LinearPlan*> fused, InputPlan& shared, std::vector<InputPlan>& own) {
+  if (planner.has(at + fused.first)) return planner.plan(at + fused.first, shared, *fused.second);
   const bool separate = planner.has_own_input(at + layers.begin()->first);
   if (separate) own.resize(layers.size());
   size_t i = 0;
@@ -36,9 +38,11 @@ Status plan_block(const LinearPlanner& planner, uint32_t index, Block& b) {
   TERN_ASSIGN(b.attn_sub_norm, planner.tensors().values(at + "attn.sub_norm"));
   TERN_ASSIGN(b.ffn_norm, planner.tensors().values(at + "ffn.norm"));
   TERN_ASSIGN(b.ffn_sub_norm, planner.tensors().values(at + "ffn.sub_norm"));
-  TERN_TRY(plan_group(planner, at, {{"attn.q", &b.q}, {"attn.k", &b.k}, {"attn.v", &b.v}}, b.attn_in, b.attn_own));
+  TERN_TRY(plan_group(planner, at, {{"attn.q", &b.q}, {"attn.k", &b.k}, {"attn.v", &b.v}}, {"attn.qkv", &b.qkv},
+                      b.attn_in, b.attn_own));
   TERN_TRY(planner.plan(at + "attn.o", b.attn_out, b.o));
-  TERN_TRY(plan_group(planner, at, {{"ffn.gate", &b.gate}, {"ffn.up", &b.up}}, b.ffn_in, b.ffn_own));
+  TERN_TRY(plan_group(planner, at, {{"ffn.gate", &b.gate}, {"ffn.up", &b.up}}, {"ffn.up_gate", &b.up_gate}, b.ffn_in,
+                      b.ffn_own));
   TERN_TRY(planner.plan(at + "ffn.down", b.ffn_mid, b.down));
   return {};
 }

@@ -59,6 +59,9 @@ void Workspace::bind(uint64_t tokens, MicroBatch& piece) {
   piece.v = v_.grow(tokens * model_.kv_size());
   piece.gate = gate_.grow(tokens * c.ffn_size);
   piece.up = up_.grow(tokens * c.ffn_size);
+  uint64_t fused = 0;
+  for (const Block& b : model_.blocks) fused = std::max({fused, b.qkv.rows, b.up_gate.rows});
+  piece.fused = fused_.grow(tokens * fused);
   piece.cos = cos_.grow(tokens * (c.head_dim / 2));
   piece.sin = sin_.grow(tokens * (c.head_dim / 2));
 }

@@ -62,7 +62,7 @@ class Workspace {
 
   const Model::Parts& model_;
   unsigned threads_;
-  AlignedBuffer<float> x_, added_, q_, k_, v_, gate_, up_, cos_, sin_, partial_, rows_;
+  AlignedBuffer<float> x_, added_, q_, k_, v_, gate_, up_, fused_, cos_, sin_, partial_, rows_;
   Input in_, mid_;
   std::array<AlignedBuffer<std::byte>, kOwnInputs> own_;
   AlignedBuffer<std::byte> scratch_;

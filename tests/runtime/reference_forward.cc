@@ -59,6 +59,20 @@ class Reference {
     }
   }
 
+  // Layers of these names, or the parts of the one that they are fused in.
+  std::vector<Vector> layers(const std::string& at, const std::string& fused, const std::vector<std::string>& names,
+                             const std::vector<size_t>& sizes, const Vector& x) {
+    std::vector<Vector> parts;
+    const bool whole =
+        std::any_of(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == at + fused; });
+    const Vector all = whole ? linear(at + fused, x) : Vector();
+    for (size_t i = 0, begin = 0; i < names.size(); begin += sizes[i++]) {
+      const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
+      parts.push_back(whole ? Vector(first, first + static_cast<std::ptrdiff_t>(sizes[i])) : linear(at + names[i], x));
+    }
+    return parts;
+  }
+
   Vector linear(const std::string& name, const Vector& raw) {
     const auto& l = *std::find_if(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == name; });
     Vector x = raw;
@@ -228,20 +242,23 @@ class Reference {
     const std::string at = "blocks." + std::to_string(i) + ".";
     const bool sub_norms = file_.find_tensor(at + "attn.sub_norm") != kNoTensor;
     const Vector a = norm(x, at + "attn.norm", c_.norm_eps);
-    Vector q = head_norm(linear(at + "attn.q", a), at + "attn.q_norm");
-    Vector k = head_norm(linear(at + "attn.k", a), at + "attn.k_norm");
+    const size_t heads = c_.heads * size_t{c_.head_dim}, kv = c_.kv_heads * size_t{c_.head_dim};
+    const std::vector<Vector> qkv = layers(at, "attn.qkv", {"attn.q", "attn.k", "attn.v"}, {heads, kv, kv}, a);
+    Vector q = head_norm(qkv[0], at + "attn.q_norm"), k = head_norm(qkv[1], at + "attn.k_norm");
     rotate(q);
     rotate(k);
     keys_[i].push_back(k);
-    values_[i].push_back(linear(at + "attn.v", a));
+    values_[i].push_back(qkv[2]);
     Vector o = attend(i, q);
     if (sub_norms) o = norm(o, at + "attn.sub_norm", c_.norm_eps);
     o = linear(at + "attn.o", o);
     for (size_t j = 0; j < x.size(); ++j) x[j] += o[j];
 
     const Vector b = norm(x, at + "ffn.norm", c_.norm_eps);
-    Vector gate = linear(at + "ffn.gate", b);
-    const Vector up = linear(at + "ffn.up", b);
+    const std::vector<Vector> up_gate =
+        layers(at, "ffn.up_gate", {"ffn.up", "ffn.gate"}, {c_.ffn_size, c_.ffn_size}, b);
+    const Vector& up = up_gate[0];
+    Vector gate = up_gate[1];
     for (size_t j = 0; j < gate.size(); ++j) {
       const double g = gate[j], r = std::max(0.0, g);
       gate[j] = (c_.activation == Activation::silu ? g / (1 + std::exp(-g)) : r * r) * up[j];

@@ -123,17 +123,25 @@ ModelDescription describe_tiny(const TinyShape& s) {
     const uint32_t attn_out = b.input(at + "attn.out", q, s.rounding);
     const uint32_t ffn_mid = b.input(at + "ffn.mid", c.ffn_size, s.rounding);
     b.tensor(at + "attn.norm", plain(), 1, c.hidden_size);
-    b.linear(at + "attn.q", attn_in[0], q, s.linear, s.biases);
-    b.linear(at + "attn.k", attn_in[1], kv, s.linear, s.biases);
-    b.linear(at + "attn.v", attn_in[2], kv, s.linear, s.biases);
+    if (s.fused) {
+      b.linear(at + "attn.qkv", attn_in[0], q + 2 * kv, s.linear, s.biases);
+    } else {
+      b.linear(at + "attn.q", attn_in[0], q, s.linear, s.biases);
+      b.linear(at + "attn.k", attn_in[1], kv, s.linear, s.biases);
+      b.linear(at + "attn.v", attn_in[2], kv, s.linear, s.biases);
+    }
     for (const char* name : {"attn.q_norm", "attn.k_norm"}) {
       if (s.head_norms) b.tensor(at + name, plain(), 1, c.head_dim);
     }
     if (s.sub_norms) b.tensor(at + "attn.sub_norm", plain(), 1, q);
     b.linear(at + "attn.o", attn_out, c.hidden_size, s.linear, s.biases);
     b.tensor(at + "ffn.norm", plain(), 1, c.hidden_size);
-    b.linear(at + "ffn.gate", ffn_in[0], c.ffn_size, s.linear, s.biases);
-    b.linear(at + "ffn.up", ffn_in[1], c.ffn_size, s.linear, s.biases);
+    if (s.fused) {
+      b.linear(at + "ffn.up_gate", ffn_in[0], uint64_t{2} * c.ffn_size, s.linear, s.biases);
+    } else {
+      b.linear(at + "ffn.gate", ffn_in[0], c.ffn_size, s.linear, s.biases);
+      b.linear(at + "ffn.up", ffn_in[1], c.ffn_size, s.linear, s.biases);
+    }
     if (s.sub_norms) b.tensor(at + "ffn.sub_norm", plain(), 1, c.ffn_size);
     b.linear(at + "ffn.down", ffn_mid, c.hidden_size, s.linear, s.biases);
   }

@@ -21,6 +21,7 @@ struct TinyShape {
   bool sub_norms = false, tied = false, biases = false;
   bool head_norms = false;   // of q and k
   bool input_norms = false;  // a norm for each of q, k, v, gate, up
+  bool fused = false;        // attn.qkv and ffn.up_gate
   bool composed = false;     // layers are compositions (tiny_parts.cc); needs the widths of the shapes that have it
   uint64_t seed = 1;
 };

@@ -18,6 +18,12 @@ class Composer {
     permute(at + "ffn.in");
     normalize(at + "ffn.mid");
     rotate(at + "ffn.mid", 0);
+    if (std::any_of(d_.linears.begin(), d_.linears.end(), [&](const auto& l) { return l.name == at + "attn.qkv"; })) {
+      post_hadamard(at + "attn.qkv", 0, 0);
+      post_scale(at + "attn.qkv");
+      add_low_rank(at + "ffn.up_gate", 2, Tap::transformed);
+      return post_hadamard(at + "ffn.up_gate", 0, 0);
+    }
 
     add_sparse(at + "attn.q");
     add_low_rank(at + "attn.q", 3, Tap::raw);

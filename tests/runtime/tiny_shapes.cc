@@ -133,6 +133,19 @@ std::vector<TinyShape> tiny_shapes() {
   s.linear = vectors(VectorAxis::input, 8, 11, 1, ScaleScope::row);
   s.head = vectors(VectorAxis::output, 4, 8, 1, ScaleScope::row);
   shapes.push_back(s);
+
+  s = {};
+  s.name = "q, k, v and up, gate fused, trits";
+  s.config = config(54, 50, 2, 6, 3, 10, 41);
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = ints(8, ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_token(), s.fused = s.biases = true;
+  shapes.push_back(s);
+
+  s.name = "q, k, v and up, gate fused under output transforms";
+  s.config = config(48, 64, 2, 4, 2, 16, 48);
+  s.linear = dense(FloatType::f16), s.head = dense(FloatType::f16);
+  s.rounding = {}, s.rounding.bits = 0, s.composed = true;
+  shapes.push_back(s);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
   return shapes;
 }
