@@ -12,9 +12,18 @@
 namespace tern {
 namespace {
 
+struct Interleave {  // even and odd rows back in order: words of one register, then from 32 of the other
+  uint16_t word[2][32];
+};
+constexpr Interleave interleave() {
+  Interleave order{};
+  for (int i = 0; i < 64; ++i) order.word[i / 32][i % 32] = static_cast<uint16_t>(i / 2 + 32 * (i % 2));
+  return order;
+}
+
 struct Table256Vbmi {
   static constexpr int kTiles = 4;               // of 64 rows, beside one table in registers
-  static constexpr uint64_t kFlush = 256;        // positions whose bytes fit 16 bits: 255 * 256 < 2^16
+  static constexpr uint64_t kFlush = 32;         // positions: bytes fit 16 bits up to 256; tables of 16 KiB
   static constexpr uint64_t kBytes = 512;
 
   struct Table {
@@ -54,9 +63,33 @@ struct Table256Vbmi {
     const __m512i z = _mm512_setzero_si512();
     return {z, z, z, z};
   }
-  // Looks up the bytes of `rows` (a set of lanes) at p.
-  TERN_INLINE static void add(Sums& s, const Table& t, const std::byte* p, uint64_t rows) {
-    const __m512i index = _mm512_maskz_loadu_epi8(rows, p), mask = _mm512_set1_epi16(255);
+  // Looks up 64 bytes at p; add_some: those of `rows`, a set of lanes.
+  TERN_INLINE static void add(Sums& s, const Table& t, const std::byte* p) { add(s, t, _mm512_loadu_si512(p)); }
+  TERN_INLINE static void add_some(Sums& s, const Table& t, const std::byte* p, uint64_t rows) {
+    add(s, t, _mm512_maskz_loadu_epi8(rows, p));
+  }
+  // sums[row] += what `count` look-ups gave.
+  static void flush(const Sums& s, int32_t count, int32_t* sums) {
+    alignas(64) static constexpr Interleave kRows = interleave();
+    const uint16_t* const words[] = {kRows.word[0], kRows.word[1]};
+    const __m512i offset = _mm512_set1_epi32(count << 15);
+    unroll<2>([&](auto half) TERN_LAMBDA {
+      const __m512i order = _mm512_load_si512(words[half]);
+      const __m512i low = _mm512_permutex2var_epi16(s.low_even, order, s.low_odd);
+      const __m512i high = _mm512_permutex2var_epi16(s.high_even, order, s.high_odd);
+      unroll<2>([&](auto quarter) TERN_LAMBDA {
+        const __m512i low32 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(low, quarter()));
+        const __m512i high32 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, quarter()));
+        int32_t* to = sums + 32 * half() + 16 * quarter();
+        const __m512i sum = _mm512_sub_epi32(_mm512_add_epi32(low32, _mm512_slli_epi32(high32, 8)), offset);
+        _mm512_storeu_si512(to, _mm512_add_epi32(_mm512_loadu_si512(to), sum));
+      });
+    });
+  }
+
+ private:
+  TERN_INLINE static void add(Sums& s, const Table& t, __m512i index) {
+    const __m512i mask = _mm512_set1_epi16(255);
     const __mmask64 upper = _mm512_movepi8_mask(index);
     const __m512i low = look_up(t.low, index, upper), high = look_up(t.high, index, upper);
     s.low_even = _mm512_add_epi16(s.low_even, _mm512_and_si512(low, mask));
@@ -64,18 +97,6 @@ struct Table256Vbmi {
     s.high_even = _mm512_add_epi16(s.high_even, _mm512_and_si512(high, mask));
     s.high_odd = _mm512_add_epi16(s.high_odd, _mm512_srli_epi16(high, 8));
   }
-  // sums[row] += what `count` look-ups gave.
-  static void flush(const Sums& s, int32_t count, int32_t* sums) {
-    uint16_t even[2][32], odd[2][32];
-    _mm512_storeu_si512(even[0], s.low_even), _mm512_storeu_si512(odd[0], s.low_odd);
-    _mm512_storeu_si512(even[1], s.high_even), _mm512_storeu_si512(odd[1], s.high_odd);
-    for (int i = 0; i < 32; ++i) {
-      sums[2 * i] += even[0][i] + ((even[1][i] - 128 * count) << 8);
-      sums[2 * i + 1] += odd[0][i] + ((odd[1][i] - 128 * count) << 8);
-    }
-  }
-
- private:
   TERN_INLINE static __m512i look_up(const __m512i (&t)[4], __m512i index, __mmask64 upper) {
     const __m512i first = _mm512_permutex2var_epi8(t[0], index, t[1]);
     return _mm512_mask_blend_epi8(upper, first, _mm512_permutex2var_epi8(t[2], index, t[3]));

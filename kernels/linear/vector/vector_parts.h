@@ -60,6 +60,7 @@ inline float book_value(const WeightView& w, uint64_t entry, uint64_t i) {
 }
 
 constexpr uint64_t kBookBytes = 128 * 1024;  // of scratch, from its start: expanded codebooks
+constexpr uint64_t kFirstCache = 24 * 1024;   // beyond it f16 is faster than f32: half the lines
 
 // The codebooks of one plane as kernels load them: in place, or expanded in scratch to f32 with zeros up to a multiple
 // of four values.
@@ -81,14 +82,15 @@ inline Books books_in_place(const WeightView& w, uint64_t plane) {
           e.length % 4 == 0 && !w.codebook.integer};
 }
 
-// Expands them if they fit and `uses` look-ups are worth it.
+// Expands them if kernels cannot load them in place, or if they then fit the first cache and `uses` look-ups are worth it.
 inline Books prepare_books(const LinearCall& call, uint64_t plane, uint64_t uses) {
   const WeightView& w = call.w;
   const Encoding& e = w.encoding;
   const uint64_t floats = (e.length + 3u) / 4 * 4, entries = uint64_t{1} << e.bits, groups = book_groups(e, w.cols);
   const Books in_place = books_in_place(w, plane);
-  const bool ready = in_place.fours && (in_place.type == FloatType::f32 || uses < 8 * entries * groups);
-  if (ready || entries * groups * floats * 4 > kBookBytes) return in_place;
+  const uint64_t bytes = entries * groups * floats * 4;
+  const bool pays = bytes <= kFirstCache && in_place.type != FloatType::f32 && uses >= 8 * entries * groups;
+  if (bytes > kBookBytes || (in_place.fours && !pays)) return in_place;
   float* to = reinterpret_cast<float*>(call.scratch);
   for (uint64_t k = 0; k < entries * groups; ++k, to += floats) {
     const uint64_t entry = ((k / entries * e.planes + plane) << e.bits) + k % entries;

@@ -37,7 +37,7 @@ struct PermuteRun {
 };
 
 // No multiplication here.
-template <class Tables, int tiles>
+template <class Tables, int tiles, bool full>
 [[gnu::noinline]] void vector_permute_sums(PermuteRun run, const uint8_t* tables, uint64_t count) {
   typename Tables::Sums s[tiles];
   uint64_t rows[tiles];
@@ -48,9 +48,10 @@ template <class Tables, int tiles>
   for (uint64_t i = 0; i < count; ++i, tables += Tables::kBytes) {
     const typename Tables::Table table = Tables::load(tables);
     unroll<tiles>([&](auto t) TERN_LAMBDA {
-      Tables::add(s[t], table, run.records[t], rows[t]);
+      if constexpr (full) Tables::add(s[t], table, run.records[t]);
+      if constexpr (!full) Tables::add_some(s[t], table, run.records[t], rows[t]);
       prefetch_ahead(run.records[t]);
-      run.records[t] += run.lanes[t];
+      run.records[t] += full ? kInputLanes : run.lanes[t];
     });
   }
   unroll<tiles>([&](auto t) TERN_LAMBDA {
@@ -69,7 +70,8 @@ void permute_tiles(const LinearCall& call, TileRange range, uint64_t plane, uint
       run.records[t] = call.w.codes + vector_record(e, call.w.layout, call.w.cols, tile, plane, position);
       run.lanes[t] = vector_lanes(e, call.w.layout, tile);
     }
-    vector_permute_sums<Tables, tiles>(run, tables, count);
+    const bool full = run.lanes[tiles - 1] == kInputLanes;
+    (full ? vector_permute_sums<Tables, tiles, true> : vector_permute_sums<Tables, tiles, false>)(run, tables, count);
   }
   if constexpr (tiles > 1) permute_tiles<Tables, tiles / 2>(call, range, plane, position, count, tables, sums);
 }
