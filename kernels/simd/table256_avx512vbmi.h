@@ -23,7 +23,7 @@ constexpr Interleave interleave() {
 
 struct Table256Vbmi {
   static constexpr int kTiles = 4;               // of 64 rows, beside one table in registers
-  static constexpr uint64_t kFlush = 32;         // positions: bytes fit 16 bits up to 256; tables of 16 KiB
+  static constexpr uint64_t kFlush = 128;        // positions, as many as bytes fit 16 bits and tables the second cache
   static constexpr uint64_t kBytes = 512;
 
   struct Table {

@@ -33,6 +33,7 @@ inline bool sums_fit_int16(const WeightView& w) {
 struct PermuteRun {
   const std::byte* records[4];
   uint64_t lanes[4];
+  uint64_t ahead;  // from a record to the one of the same position in the tiles that follow
   int32_t* sums;
 };
 
@@ -50,7 +51,7 @@ template <class Tables, int tiles, bool full>
     unroll<tiles>([&](auto t) TERN_LAMBDA {
       if constexpr (full) Tables::add(s[t], table, run.records[t]);
       if constexpr (!full) Tables::add_some(s[t], table, run.records[t], rows[t]);
-      prefetch_ahead(run.records[t]);
+      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(run.records[t]) + run.ahead));
       run.records[t] += full ? kInputLanes : run.lanes[t];
     });
   }
@@ -64,7 +65,7 @@ void permute_tiles(const LinearCall& call, TileRange range, uint64_t plane, uint
                    const uint8_t* tables, int32_t* sums) {
   const Encoding& e = call.w.encoding;
   for (; range.begin + tiles <= range.end; range.begin += tiles, sums += tiles * kInputLanes) {
-    PermuteRun run{{}, {}, sums};
+    PermuteRun run{{}, {}, tiles * call.w.layout.tile_bytes, sums};
     for (int t = 0; t < tiles; ++t) {
       const uint64_t tile = range.begin + static_cast<uint64_t>(t);
       run.records[t] = call.w.codes + vector_record(e, call.w.layout, call.w.cols, tile, plane, position);
