@@ -116,7 +116,9 @@ class ModelChecker {
   }
 
   void mark(uint32_t tensor) {
-    if (tensor != kNoTensor) tensor_seen_[tensor] = true;
+    if (tensor == kNoTensor) return;
+    tensor_seen_[tensor] = true;
+    if (d_.tensors[tensor].codebook != kNoTensor) tensor_seen_[d_.tensors[tensor].codebook] = true;
   }
 
   void mark_references(const LinearRecord& linear) {

@@ -7,10 +7,12 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "base/checked.h"
 #include "base/random.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
+#include "formats/encoding/vector.h"
 #include "formats/tern/writer.h"
 
 namespace tern::test {
@@ -21,6 +23,9 @@ Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_
 }
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
   return {EncodingKind::int_, FloatType::f32, bits, 1, scope, scale_type, group};
+}
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group) {
+  return {EncodingKind::vector, FloatType::f32, bits, planes, scope, FloatType::f16, group, length, axis};
 }
 InputOp per_token() {
   InputOp op;
@@ -36,6 +41,8 @@ InputOp per_group(uint32_t group) {
 namespace {
 
 Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+
+Encoding plain_f16() { return {EncodingKind::plain, FloatType::f16, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 
 // Adds tensors, inputs and linears to a description by name.
 struct Builder {
@@ -73,7 +80,14 @@ struct Builder {
   void linear(const std::string& name, uint32_t input, uint64_t rows, Encoding encoding, bool bias = false) {
     const uint64_t cols = d.inputs[input].cols;
     encoding.group = std::min<uint32_t>(encoding.group, static_cast<uint32_t>(cols));
-    linear(name, input, rows, tensor(name, encoding, rows, cols), bias);
+    const uint32_t weight = tensor(name, encoding, rows, cols);
+    if (encoding.kind == EncodingKind::vector) {
+      const bool output = encoding.axis == VectorAxis::output;
+      const Encoding book = output ? plain_f16() : ints(8, ScaleScope::tensor, 0, FloatType::f32);
+      const uint32_t books = tensor(name + ".codebook", book, codebook_entries(encoding, cols), encoding.length);
+      d.tensors[weight].codebook = books;
+    }
+    linear(name, input, rows, weight, bias);
   }
 };
 
@@ -138,8 +152,26 @@ std::vector<std::byte> random_floats(Random& random, FloatType type, uint64_t co
 }
 
 void write_plain(TernWriter& writer, uint32_t index, const TensorRecord& t, Random& random) {
-  const bool bias = t.name.ends_with(".bias");
-  must(writer.append_codes(index, random_floats(random, t.encoding.value_type, t.rows * t.cols, bias ? 0 : 1, 0.3f)));
+  const bool norm = !t.name.ends_with(".bias") && !t.name.ends_with(".codebook");
+  must(writer.append_codes(index, random_floats(random, t.encoding.value_type, t.rows * t.cols, norm ? 1 : 0, 0.3f)));
+}
+
+// Random indices; the scales bring codebook values of about 0.3 (f16) or 1 (int8) to the size of weights.
+void write_vectors(TernWriter& writer, uint32_t index, const TensorRecord& t, const Layout& layout, Random& random) {
+  const Encoding& e = t.encoding;
+  const uint64_t positions = vector_positions(e, t.cols), full = vector_tile_lanes(e);
+  const uint64_t lanes = e.axis == VectorAxis::output ? ceil_div(t.rows, e.length) : t.rows;
+  for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+    const uint64_t count = std::min(full, lanes - tile * full);
+    std::vector<uint16_t> indices(e.planes * count * positions);
+    for (uint16_t& i : indices) i = static_cast<uint16_t>(random.below(uint64_t{1} << e.bits));
+    std::vector<std::byte> bytes(vector_tile_bytes(e, layout, t.cols, tile));
+    pack_vector_tile(e, layout, t.cols, tile, count, indices.data(), positions, count * positions, bytes.data());
+    must(writer.append_codes(index, bytes));
+  }
+  const float size = (e.axis == VectorAxis::output ? 2.f : 1.f) / std::sqrt(static_cast<float>(t.cols));
+  if (layout.scale_count != 0)
+    must(writer.append_scales(index, random_floats(random, e.scale_type, layout.scale_count, size, 0.2f * size)));
 }
 
 // One tile of random weights whose products keep the size of what they read.
@@ -187,11 +219,16 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
       continue;
     }
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
+    if (t.encoding.kind == EncodingKind::vector) {
+      write_vectors(writer, i, t, layout, random);
+      continue;
+    }
     for (uint64_t row = 0; row < t.rows; row += kTileRows) {
       write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, t.rows - row), random);
     }
     if (t.encoding.scope == ScaleScope::tensor) {
-      const float size = 1.2f / std::sqrt(static_cast<float>(t.cols));
+      const bool book = t.name.ends_with(".codebook");
+      const float size = book ? 1.f / 74 : 1.2f / std::sqrt(static_cast<float>(t.cols));
       must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, t.encoding.planes, size, 0.1f * size)));
     }
   }
