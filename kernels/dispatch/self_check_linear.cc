@@ -131,7 +131,7 @@ class Layer {
   // Entries of every value; extreme: of the largest and the smallest code.
   void make_codebook(bool rounded) {
     const Vectors& v = shape_.vectors;
-    const bool integer = rounded || v.integer;
+    const bool integer = rounded || v.integer;  // of length 4: sums fit int16, of others they do not
     const uint64_t entries = codebook_entries(encoding_, weight_.cols);
     const uint64_t values = integer ? align_up(entries, kTileRows) * align_up(v.length, 4) : entries * v.length;
     book_ = Lines<std::byte>(values * (integer ? 1 : float_bytes(v.value_type)));
@@ -142,7 +142,7 @@ class Layer {
     }
     for (uint64_t i = 0; i < values && integer; ++i) {
       const uint64_t r = random_.next();
-      book_.data()[i] = static_cast<std::byte>(shape_.extreme ? (r >> 63) * 255 : r);
+      book_.data()[i] = static_cast<std::byte>(shape_.extreme ? (r >> 63) * 255 : v.length == 4 ? 64 + r % 128 : r);
     }
     weight_.codebook = {book_.data(), v.value_type, integer, integer ? draw_scale() : 1.f};
   }

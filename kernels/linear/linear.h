@@ -15,7 +15,7 @@
 //     vout             output axis: s = fma(c, x, s) over ascending columns
 //     vin8             input axis, up to 8 bits an index: per vector t = fma(c, x, t) over its columns, t from 0; s = s + t:
 //                      what a table of the entries' partial sums gives
-//     vin16            input axis, more bits: column k goes to sum k mod 16 by fma; then sum i += sum i + 8, + 4, + 2, + 1
+//     vin16            input axis, more bits: column k goes to sum k mod 16 by fma, a tail padded with zeros; then sum i += sum i + 8, + 4, + 2, + 1
 //     vin8, int8 x     y = fma(float(S), scale_p * a_scale, y), S exact; int codebooks, one activation scale a token
 // Integer sums fit int32 for cols <= kMaxCols; plans check it.
 #pragma once

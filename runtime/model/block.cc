@@ -8,14 +8,13 @@
 #include "base/checked.h"
 #include "formats/encoding/values.h"
 #include "runtime/model/attention.h"
+#include "runtime/model/linear_dealer.h"
 #include "runtime/model/rope_table.h"
 
 namespace tern {
 namespace {
 
 using Range = IndexRange;
-
-constexpr uint64_t kDealtTiles = 8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
 // The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
 class Forward {
@@ -27,6 +26,7 @@ class Forward {
         p_(piece),
         me_(member),
         run_(e_, piece.scratch[member.index()]),
+        dealer_(run_, member, piece.observer),
         clock_(piece.profile, member.index()) {}
 
   void run() {
@@ -42,10 +42,10 @@ class Forward {
     barrier();
     clock_.enter(Stage::qkv);
     if (b.qkv.rows != 0) {
-      deal({task(b.qkv, {b.attn_in, b.attn_own, 0}, p_.fused)});
+      dealer_.deal({task(b.qkv, {b.attn_in, b.attn_own, 0}, p_.fused)});
     } else {
-      deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q), task(b.k, {b.attn_in, b.attn_own, 1}, p_.k),
-            task(b.v, {b.attn_in, b.attn_own, 2}, p_.v)});
+      dealer_.deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q), task(b.k, {b.attn_in, b.attn_own, 1}, p_.k),
+                    task(b.v, {b.attn_in, b.attn_own, 2}, p_.v)});
     }
     barrier();
     clock_.enter(Stage::rope);
@@ -126,15 +126,6 @@ class Forward {
     });
   }
 
-  // The rows y of a layer for `tokens` inputs.
-  struct Task {
-    const LinearPlan& plan;
-    const InputPlan& input;
-    const LinearInputBuffer& in;
-    float* y;
-    uint64_t tokens, unit;  // rows of a part are multiples of `unit`
-  };
-
   // The input of layer `index` of a group: the shared one, or its own.
   struct GroupInput {
     const InputPlan& shared;
@@ -142,65 +133,30 @@ class Forward {
     size_t index;
   };
 
-  Task task(const LinearPlan& plan, const GroupInput& in, float* y) {
+  LinearTask task(const LinearPlan& plan, const GroupInput& in, float* y) {
     const uint64_t count = p_.tokens.size();
     if (in.own.empty()) return {plan, in.shared, p_.in, y, count, plan.row_unit};
     return {plan, in.own[in.index], p_.own[in.index], y, count, plan.row_unit};
   }
 
-  void compute(const Task& task, Range rows) {
-    run_.sum_terms(task.plan, task.input, task.in, rows, task.tokens, task.y);
-  }
-
-  void observe(const Task& task) {
-    if (!p_.observer) return;
-    p_.observer->see(task.plan, last_f32_rows(task.input, task.in), task.input.x_stride, task.tokens,
-                     me_.share(task.input.cols));
-  }
-
-  // The tasks' rows, one task after the other, as members come for them; after(rows) of each part.
-  template <class After>
-  void deal(std::initializer_list<Task> tasks, const After& after) {
-    uint64_t count = 0;
-    for (const Task& task : tasks) {
-      observe(task);
-      count += ceil_div(task.plan.rows, kTileRows);
-    }
-    for (Range dealt; (dealt = me_.take(count, kDealtTiles)).begin != dealt.end;) {
-      uint64_t first = 0;
-      for (const Task& task : tasks) {
-        const uint64_t last = first + ceil_div(task.plan.rows, kTileRows);
-        const auto row = [&](uint64_t tile) {
-          return std::min(align_up((std::clamp(tile, first, last) - first) * kTileRows, task.unit), task.plan.rows);
-        };
-        const Range rows{row(dealt.begin), row(dealt.end)};
-        if (rows.begin != rows.end) compute(task, rows), after(rows);
-        first = last;
-      }
-    }
-  }
-  void deal(std::initializer_list<Task> tasks) {
-    deal(tasks, [](Range) {});
-  }
-
   // Behind a barrier that other layers do without: outputs that need whole rows are finished for a share of the tokens.
-  Range finish_whole(std::initializer_list<Task> tasks) {
+  Range finish_whole(std::initializer_list<LinearTask> tasks) {
     barrier();
     clock_.enter(Stage::round);
     const Range mine = me_.share(tasks.begin()->tokens);
-    for (const Task& task : tasks) run_.finish_tokens(task.plan, mine, task.y);
+    for (const LinearTask& task : tasks) run_.finish_tokens(task.plan, mine, task.y);
     return mine;
   }
 
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
-    const Task task{plan, input, p_.mid, p_.added, count, plan.row_unit};
+    const LinearTask task{plan, input, p_.mid, p_.added, count, plan.row_unit};
     const auto add = [&](Range tokens, Range rows) {
       for (uint64_t t = tokens.begin; t < tokens.end; ++t)
         e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
     };
-    deal({task}, [&](Range rows) {
+    dealer_.deal({task}, [&](Range rows) {
       if (!plan.whole_rows) add({0, count}, rows);
     });
     if (plan.whole_rows) add(finish_whole({task}), {0, n});
@@ -209,13 +165,13 @@ class Forward {
   // mid = activation(gate) * up. Both linears have the same rows: who has the gates computes what they are for.
   void gated(const Block& b) {
     if (b.up_gate.rows != 0) return gated_fused(b);
-    Task gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate);
-    const Task up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up);
+    LinearTask gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate);
+    const LinearTask up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up);
     gate.unit = std::lcm(gate.unit, up.unit);
     const bool whole = b.gate.whole_rows || b.up.whole_rows;
-    observe(up);
-    deal({gate}, [&](Range rows) {
-      compute(up, rows);
+    dealer_.observe(up);
+    dealer_.deal({gate}, [&](Range rows) {
+      dealer_.compute(up, rows);
       if (!whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, {0, gate.tokens}, rows);
     });
     if (whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, finish_whole({gate, up}), {0, c_.ffn_size});
@@ -224,8 +180,8 @@ class Forward {
   // Rows of up, then those of gate, which another member may have computed.
   void gated_fused(const Block& b) {
     const uint64_t n = c_.ffn_size;
-    const Task fused = task(b.up_gate, {b.ffn_in, b.ffn_own, 0}, p_.fused);
-    deal({fused});
+    const LinearTask fused = task(b.up_gate, {b.ffn_in, b.ffn_own, 0}, p_.fused);
+    dealer_.deal({fused});
     activate(b, {p_.fused + n, p_.fused, 2 * n}, finish_whole({fused}), {0, n});
   }
 
@@ -314,8 +270,8 @@ class Forward {
     barrier();
     clock_.enter(Stage::head);
     if (count == 0) return;
-    const Task task{m_.head, m_.head_in, p_.in, p_.logits, count, m_.head.row_unit};
-    deal({task});
+    const LinearTask task{m_.head, m_.head_in, p_.in, p_.logits, count, m_.head.row_unit};
+    dealer_.deal({task});
     if (m_.head.whole_rows) finish_whole({task});
   }
 
@@ -325,6 +281,7 @@ class Forward {
   const MicroBatch& p_;
   const ThreadTeam::Member& me_;
   const LinearRun run_;
+  const LinearDealer dealer_;
   StageClock clock_;
 };
 

@@ -6,7 +6,8 @@
 //   layer          y = sum over terms, in file order, of scale * (weights over a form, or a sparse matrix)
 //                  then the output steps, then the bias
 //
-// What this version lacks is refused by name: rounding to other than 8 bits, widely linear terms.
+// What this version lacks is refused by name: rounding to other than 8 bits, sparse terms over rounded rows, rotations
+// in blocks that their encoding pads.
 #pragma once
 
 #include <string>

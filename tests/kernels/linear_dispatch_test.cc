@@ -37,6 +37,7 @@ CpuFeatures needs_of(const std::string& isa) {
   if (isa == "avx512") return cpu_avx2 | cpu_avx512;
   if (isa == "avx512vnni") return cpu_avx2 | cpu_avx512 | cpu_avx512_vnni;
   if (isa == "avx512vbmi") return cpu_avx2 | cpu_avx512 | cpu_avx512_vbmi;
+  if (isa == "avx512vnnivbmi") return cpu_avx2 | cpu_avx512 | cpu_avx512_vnni | cpu_avx512_vbmi;
   if (isa == "neon") return cpu_neon;
   if (isa == "dotprod") return cpu_neon | cpu_dotprod;
   if (isa == "i8mm") return cpu_neon | cpu_dotprod | cpu_i8mm;

@@ -14,6 +14,7 @@
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
+#include "formats/encoding/vector.h"
 #include "formats/tern/writer.h"
 
 namespace tern::test {
@@ -25,11 +26,8 @@ Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
   return {EncodingKind::int_, FloatType::f32, bits, 1, scope, scale_type, group};
 }
-Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope) {
-  Encoding e;
-  e.kind = EncodingKind::vector, e.axis = axis, e.length = length, e.bits = bits, e.planes = planes;
-  e.scope = scope;
-  return e;
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group) {
+  return {EncodingKind::vector, FloatType::f32, bits, planes, scope, FloatType::f16, group, length, axis};
 }
 InputOp per_token() {
   InputOp op;
@@ -46,14 +44,17 @@ namespace {
 
 Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 
-// A codebook for every matrix of vectors.
+Encoding plain_f16() { return {EncodingKind::plain, FloatType::f16, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+
+// A codebook for every matrix of vectors: f16 along the output axis, int8 along the input axis.
 void add_codebooks(ModelDescription& d) {
   for (size_t i = 0, n = d.tensors.size(); i < n; ++i) {
     const TensorRecord t = d.tensors[i];
     if (t.encoding.kind != EncodingKind::vector) continue;
+    const bool output = t.encoding.axis == VectorAxis::output;
     TensorRecord book;
-    book.name = t.name + ".book", book.encoding = plain();
-    book.encoding.value_type = i % 2 == 0 ? FloatType::f16 : FloatType::f32;
+    book.name = t.name + ".codebook";
+    book.encoding = output ? plain_f16() : ints(8, ScaleScope::tensor, 0, FloatType::f32);
     book.rows = codebook_entries(t.encoding, t.cols), book.cols = t.encoding.length;
     d.tensors[i].codebook = static_cast<uint32_t>(d.tensors.size());
     d.tensors.push_back(book);
@@ -171,7 +172,7 @@ std::vector<std::byte> random_floats(Random& random, FloatType type, uint64_t co
 }
 
 void write_plain(TernWriter& writer, uint32_t index, const TensorRecord& t, Random& random) {
-  const bool around_zero = t.name.ends_with(".bias") || t.name.ends_with(".values") || t.name.ends_with(".book");
+  const bool around_zero = t.name.ends_with(".bias") || t.name.ends_with(".values") || t.name.ends_with(".codebook");
   const uint64_t count = t.rows * t.cols;
   std::vector<std::byte> values = random_floats(random, t.encoding.value_type, count, around_zero ? 0 : 1, 0.3f);
   for (uint64_t i = 0; i < count && t.name.ends_with(".signs"); ++i) {
@@ -199,24 +200,22 @@ void write_index(TernWriter& writer, uint32_t index, const ModelDescription& d, 
   must(writer.append_codes(index, std::as_bytes(std::span(values))));
 }
 
-void write_vector_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const Layout& layout, uint64_t tile,
-                       Random& random) {
+// Random indices; the scales bring codebook values of about 0.3 (f16) or 1 (int8) to the size of weights.
+void write_vectors(TernWriter& writer, uint32_t index, const TensorRecord& t, const Layout& layout, Random& random) {
   const Encoding& e = t.encoding;
-  const uint64_t positions = vector_positions(e, t.cols), each = e.axis == VectorAxis::output ? e.length : 1;
-  const uint64_t rows = std::min(layout.tile_rows, t.rows - tile * layout.tile_rows), lanes = ceil_div(rows, each);
-  std::vector<uint16_t> indices(e.planes * lanes * positions);
-  for (uint16_t& v : indices) v = static_cast<uint16_t>(random.below(uint64_t{1} << e.bits));
-  std::vector<std::byte> bytes(vector_tile_bytes(e, layout, t.cols, tile));
-  pack_vector_tile(e, layout, t.cols, tile, lanes, indices.data(), positions, lanes * positions, bytes.data());
-  must(writer.append_codes(index, bytes));
-  for (uint64_t row = 0; row < rows && e.scope == ScaleScope::row; row += kTileRows) {
-    const uint64_t count = std::min<uint64_t>(kTileRows, rows - row);
-    std::vector<float> scales(count * e.planes);
-    for (float& v : scales) v = 3 * (0.5f + random.uniform()) / std::sqrt(static_cast<float>(t.cols));
-    bytes.resize(tile_scale_bytes(e, layout));
-    pack_tile_scales(e, layout, count, scales.data(), bytes.data());
-    must(writer.append_scales(index, bytes));
+  const uint64_t positions = vector_positions(e, t.cols), full = vector_tile_lanes(e);
+  const uint64_t lanes = e.axis == VectorAxis::output ? ceil_div(t.rows, e.length) : t.rows;
+  for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+    const uint64_t count = std::min(full, lanes - tile * full);
+    std::vector<uint16_t> indices(e.planes * count * positions);
+    for (uint16_t& i : indices) i = static_cast<uint16_t>(random.below(uint64_t{1} << e.bits));
+    std::vector<std::byte> bytes(vector_tile_bytes(e, layout, t.cols, tile));
+    pack_vector_tile(e, layout, t.cols, tile, count, indices.data(), positions, count * positions, bytes.data());
+    must(writer.append_codes(index, bytes));
   }
+  const float size = (e.axis == VectorAxis::output ? 2.f : 1.f) / std::sqrt(static_cast<float>(t.cols));
+  if (layout.scale_count != 0)
+    must(writer.append_scales(index, random_floats(random, e.scale_type, layout.scale_count, size, 0.2f * size)));
 }
 
 // One tile of random weights whose products keep the size of what they read.
@@ -268,15 +267,16 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
       continue;
     }
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
-    const bool vector = t.encoding.kind == EncodingKind::vector;
-    for (uint64_t tile = 0; vector && tile < layout.tiles; ++tile) {
-      write_vector_tile(writer, i, t, layout, tile, random);
+    if (t.encoding.kind == EncodingKind::vector) {
+      write_vectors(writer, i, t, layout, random);
+      continue;
     }
-    for (uint64_t row = 0; row < t.rows && !vector; row += kTileRows) {
+    for (uint64_t row = 0; row < t.rows; row += kTileRows) {
       write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, t.rows - row), random);
     }
     if (t.encoding.scope == ScaleScope::tensor) {
-      const float size = 1.2f / std::sqrt(static_cast<float>(t.cols));
+      const bool book = t.name.ends_with(".codebook");
+      const float size = book ? 1.f / 74 : 1.2f / std::sqrt(static_cast<float>(t.cols));
       must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, t.encoding.planes, size, 0.1f * size)));
     }
   }

@@ -31,7 +31,8 @@ std::vector<TinyShape> tiny_shapes();
 Encoding dense(FloatType type);
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type);
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type);
-Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope);
+// Codebooks: f16 along the output axis, int8 along the input axis.
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group);
 InputOp per_token();
 InputOp per_group(uint32_t group);
 

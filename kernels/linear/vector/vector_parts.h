@@ -7,28 +7,46 @@
 namespace tern {
 namespace {
 
-// The indices of `count` records of `lanes` lanes each, [record][lane]; the fields of vector.h, the widest first.
+// Adds the field of `width` bits, whose lowest is bit `low` of the index, to the indices of a record. With a count of
+// lanes that the compiler knows these are a few wide instructions.
+template <unsigned width>
+TERN_INLINE const uint8_t* add_field(uint64_t lanes, const uint8_t* field, unsigned low, uint16_t* to) {
+  const uint64_t stride = lanes * width / 8;
+  for (unsigned part = 0; part < 8 / width; ++part) {
+    for (uint64_t i = 0; i < stride; ++i)
+      to[part * stride + i] |= static_cast<uint16_t>((field[i] >> width * part & ((1 << width) - 1)) << low);
+  }
+  return field + stride;
+}
+
+TERN_INLINE void unpack_records(unsigned bits, uint64_t lanes, const uint8_t* at, uint64_t count, uint16_t* to) {
+  const uint64_t bytes = bits & 8 ? lanes : 0;
+  for (; count > 0; --count, to += lanes, at += bytes) {
+    const uint8_t* field = at;
+    if (bits & 8) {
+      for (uint64_t l = 0; l < lanes; ++l) to[l] = field[l];
+    } else {
+      for (uint64_t l = 0; l < lanes; ++l) to[l] = 0;
+    }
+    at += lanes * (bits & 7) / 8;
+    field += bytes;
+    if (bits & 4) field = add_field<4>(lanes, field, bits & 8, to);
+    if (bits & 2) field = add_field<2>(lanes, field, bits & 12, to);
+    if (bits & 1) add_field<1>(lanes, field, bits & 14, to);
+  }
+}
+
+// The indices of `count` records of `lanes` lanes each, [record][lane]: the fields of vector.h, the widest first.
 inline void unpack_indices(unsigned bits, uint64_t lanes, const std::byte* records, uint64_t count, uint16_t* to) {
   const auto* at = reinterpret_cast<const uint8_t*>(records);
-  for (; count > 0; --count, to += lanes) {
-    if (bits == 16) {
-      __builtin_memcpy(to, at, 2 * lanes);
-      at += 2 * lanes;
-      continue;
-    }
-    const uint16_t kept = bits & 8 ? 0xff : 0;
-    for (uint64_t l = 0; l < lanes; ++l) to[l] = at[bits & 8 ? l : 0] & kept;
-    at += bits & 8 ? lanes : 0;
-    for (unsigned width = 4, low = bits & 8; width > 0; width /= 2) {
-      if ((bits & width) == 0) continue;
-      const uint64_t stride = lanes * width / 8;
-      const auto mask = static_cast<uint16_t>((1u << width) - 1);
-      for (unsigned part = 0; part < 8 / width; ++part)
-        for (uint64_t i = 0; i < stride; ++i)
-          to[part * stride + i] |= static_cast<uint16_t>((at[i] >> width * part & mask) << low);
-      at += stride;
-      low += width;
-    }
+  if (bits == 16) {
+    __builtin_memcpy(to, at, 2 * lanes * count);
+  } else if (lanes == kOutputLanes) {
+    unpack_records(bits, kOutputLanes, at, count, to);
+  } else if (lanes == kInputLanes) {
+    unpack_records(bits, kInputLanes, at, count, to);
+  } else {
+    unpack_records(bits, lanes, at, count, to);
   }
 }
 
@@ -42,6 +60,7 @@ inline float book_value(const WeightView& w, uint64_t entry, uint64_t i) {
 }
 
 constexpr uint64_t kBookBytes = 128 * 1024;  // of scratch, from its start: expanded codebooks
+constexpr uint64_t kFirstCache = 24 * 1024;   // beyond it f16 is faster than f32: half the lines
 
 // The codebooks of one plane as kernels load them: in place, or expanded in scratch to f32 with zeros up to a multiple
 // of four values.
@@ -63,14 +82,15 @@ inline Books books_in_place(const WeightView& w, uint64_t plane) {
           e.length % 4 == 0 && !w.codebook.integer};
 }
 
-// Expands them if they fit and `uses` look-ups are worth it.
+// Expands them if kernels cannot load them in place, or if they then fit the first cache and `uses` look-ups are worth it.
 inline Books prepare_books(const LinearCall& call, uint64_t plane, uint64_t uses) {
   const WeightView& w = call.w;
   const Encoding& e = w.encoding;
   const uint64_t floats = (e.length + 3u) / 4 * 4, entries = uint64_t{1} << e.bits, groups = book_groups(e, w.cols);
   const Books in_place = books_in_place(w, plane);
-  const bool ready = in_place.fours && (in_place.type == FloatType::f32 || uses < 8 * entries * groups);
-  if (ready || entries * groups * floats * 4 > kBookBytes) return in_place;
+  const uint64_t bytes = entries * groups * floats * 4;
+  const bool pays = bytes <= kFirstCache && in_place.type != FloatType::f32 && uses >= 8 * entries * groups;
+  if (bytes > kBookBytes || (in_place.fours && !pays)) return in_place;
   float* to = reinterpret_cast<float*>(call.scratch);
   for (uint64_t k = 0; k < entries * groups; ++k, to += floats) {
     const uint64_t entry = ((k / entries * e.planes + plane) << e.bits) + k % entries;

@@ -99,6 +99,7 @@ void linear_vin16_f32_reference_scalar(const WeightView& w, const InputView& in,
       float& lane = sums[column % kLanes];
       lane = fma32(value, in.x[m * in.x_stride + column], lane);
     });
+    for (uint64_t c = vector_positions(w.encoding, w.cols) * w.encoding.length; c % kLanes != 0; ++c) sums[c % kLanes] += 0;
     for (uint64_t step = kLanes / 2; step > 0; step /= 2)
       for (uint64_t i = 0; i < step; ++i) sums[i] += sums[i + step];
     return sums[0];
