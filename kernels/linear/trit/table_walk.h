@@ -4,7 +4,7 @@
 //   kZero        what a code has too much, times the activation
 //   kChunkTiles  tiles that share what is read of the tables, at most kMostChunkTiles, a multiple of V::kTableTiles
 //   build(a, tables)                         tables of one block of activations
-//   sum(tiles, sets, tables, blocks, sums)   of sets of V::kTableTiles tiles, over a run of blocks
+//   sum(tiles, sets, tables, blocks, sums)   of sets of V::kTableTiles tiles (TableTiles), over a run of blocks
 // An entry carries 3 * max(0, -a) of each of its activations, so that none is negative.
 #pragma once
 
@@ -14,6 +14,18 @@ namespace tern {
 namespace {
 
 constexpr uint64_t kMostChunkTiles = 32;
+
+// Where the codes of a chunk's tiles are. Its tiles are read side by side, which memory does not foresee; so meanwhile
+// the chunk after it is asked for from its first byte to its last.
+struct TableTiles {
+  const std::byte* codes[kMostChunkTiles];
+  uintptr_t next;  // what is asked for with the first block
+  uint64_t step;   // and how much with each: a line for each tile
+
+  TERN_INLINE static void prefetch(uintptr_t at, uint64_t tile) {
+    __builtin_prefetch(reinterpret_cast<const void*>(at + tile * kBlockBytes));
+  }
+};
 
 // What a group's sums carry too much: the zero offset, and what kept table entries from being negative.
 template <int32_t zero>
@@ -81,11 +93,15 @@ TERN_INLINE void chunk_sums(const LinearCall& call, InputTables<Tables>& tables,
   for (uint64_t t = 0; t < count; ++t) sums[t] = V::zero_ints();
   for (uint64_t b = 0; b < blocks; b += kMost) {
     const uint64_t run = blocks - b < kMost ? blocks - b : kMost;
-    const std::byte* codes[kMostChunkTiles];  // a set that is not full repeats the last tile
+    TableTiles tiles;  // a set that is not full repeats the last tile
+    const std::byte* from = group_blocks(call.w, range.begin, g, p) + b * kBlockBytes;
+    const uint64_t before = static_cast<uint64_t>(from - (call.w.codes + range.begin * call.w.layout.tile_bytes));
+    tiles.next = reinterpret_cast<uintptr_t>(call.w.codes) + range.end * call.w.layout.tile_bytes + before * count;
+    tiles.step = count * kBlockBytes;
     for (uint64_t t = 0; t < sets * V::kTableTiles; ++t)
-      codes[t] = group_blocks(call.w, range.begin + (t < count ? t : count - 1), g, p) + b * kBlockBytes;
+      tiles.codes[t] = group_blocks(call.w, range.begin + (t < count ? t : count - 1), g, p) + b * kBlockBytes;
     typename V::Ints part[kMostChunkTiles];
-    Tables::sum(codes, sets, tables.get(g * blocks + b, run), run, part);
+    Tables::sum(tiles, sets, tables.get(g * blocks + b, run), run, part);
     for (uint64_t t = 0; t < count; ++t) sums[t] = V::add(sums[t], part[t]);
   }
 }

@@ -4,7 +4,6 @@
 
 namespace tern {
 
-TERN_DEFINE_LINEAR(linear_trit2_a8_mulfree_avx512vbmi, trit_bytes_mulfree<Avx512Vbmi>)
-TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx512vbmi, trit_bytes_mulfree<Avx512Vbmi, FiveInByte<Avx512Vbmi>>)
+TERN_DEFINE_LINEAR(linear_trit5_a8_mulfree_avx512vbmi, trit5_bytes_mulfree<Avx512Vbmi>)
 
 }  // namespace tern

@@ -29,16 +29,19 @@ inline void build_table(int16_t first, int16_t second, uint8_t* table) {
 
 // Sums of a run of blocks for V::kTableTiles tiles, look-ups and additions only. A test reads its machine code.
 template <class V, class Packing>
-__attribute__((noinline)) void trit_table_sums(const std::byte* const* tiles, const uint8_t* tables, uint64_t blocks,
-                                               typename V::Ints* sums) {
+__attribute__((noinline)) void trit_table_sums(const TableTiles& tiles, uint64_t set, const uint8_t* tables,
+                                               uint64_t blocks, typename V::Ints* sums) {
   for (int t = 0; t < V::kTableTiles; ++t) sums[t] = V::zero_ints();
+  const uint64_t first = set * V::kTableTiles;
   uint64_t offset = 0;
+  uintptr_t next = tiles.next;
   while (blocks != 0) {
     const uint64_t run = blocks < Packing::kTableSumBlocks ? blocks : Packing::kTableSumBlocks;
     typename V::TableSums acc = V::zero_tables();
     for (uint64_t b = 0; b < run; ++b, offset += kBlockBytes, tables += 32 * Packing::kTables) {
-      const typename V::ByteColumns columns = V::load_columns(tiles, offset);
-      for (int t = 0; t < V::kTableTiles; ++t) prefetch_ahead(tiles[t] + offset);
+      const typename V::ByteColumns columns = V::load_columns(tiles.codes + first, offset);
+      for (uint64_t t = 0; t < V::kTableTiles; ++t) tiles.prefetch(next, first + t);
+      next += tiles.step;
       unroll<Packing::kRuns>([&](auto part) TERN_LAMBDA {
         typename V::Bytes low = V::zero_bytes(), high = V::zero_bytes();
         Packing::template for_each_table<part()>(columns, [&](int t, typename V::Bytes nibbles) TERN_LAMBDA {
@@ -64,10 +67,10 @@ struct NibbleTables {
     for (int t = 0; t < Packing::kTables; ++t)
       build_table(a[Packing::low_column(t)], a[Packing::high_column(t)], tables + 32 * t);
   }
-  static void sum(const std::byte* const* tiles, uint64_t sets, const uint8_t* tables, uint64_t blocks,
+  static void sum(const TableTiles& tiles, uint64_t sets, const uint8_t* tables, uint64_t blocks,
                   typename V::Ints* sums) {
-    for (uint64_t s = 0; s < sets; ++s, tiles += V::kTableTiles, sums += V::kTableTiles)
-      trit_table_sums<V, Packing>(tiles, tables, blocks, sums);
+    for (uint64_t s = 0; s < sets; ++s)
+      trit_table_sums<V, Packing>(tiles, s, tables, blocks, sums + s * V::kTableTiles);
   }
 };
 
