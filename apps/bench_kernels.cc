@@ -24,7 +24,7 @@ struct KernelFlags {
   std::vector<uint64_t> batches = {1};
   std::vector<unsigned> threads = {1};
   std::string isa = "native", family, input = "a8", format = "md", plot;
-  unsigned planes = 1, group = 0, pairs = 15, footprint = 256, read = 256;
+  unsigned planes = 1, group = 0, length = 8, index_bits = 8, pairs = 15, footprint = 256, read = 256;
   bool all = false;
 };
 
@@ -133,6 +133,8 @@ Result<bench::LayerShape> parse_shape(const std::string& text, const KernelFlags
   }
   shape.planes = static_cast<uint8_t>(flags.planes);
   shape.group = flags.group;
+  shape.length = static_cast<uint8_t>(flags.length);
+  shape.index_bits = static_cast<uint8_t>(flags.index_bits);
   return shape;
 }
 
@@ -209,6 +211,8 @@ std::vector<Json> kernel_json(const std::vector<KernelRow>& rows) {
                     {"cols", row.shape.cols},
                     {"planes", row.shape.planes},
                     {"group", row.shape.group},
+                    {"length", row.shape.length},
+                    {"index_bits", row.shape.index_bits},
                     {"batch", row.shape.tokens},
                     {"threads", row.threads},
                     {"gweights_per_s", median(row.weight_rates) / 1e9},
@@ -253,7 +257,7 @@ Status bench_kernels(const KernelFlags& flags) {
 void add_bench_kernels(CLI::App& bench, Action& chosen) {
   const auto o = std::make_shared<KernelFlags>();
   CLI::App* verb = bench.add_subcommand("kernels", "linear kernels beside the machine's limits; comma lists multiply");
-  verb->add_option("--encoding", o->encodings, "trit2, trit5 (1.6 bits), int4, int6, int8, f32, f16, bf16")
+  verb->add_option("--encoding", o->encodings, "trit2, trit5 (1.6 bits), int4, int6, int8, vout, vin8, vin16 (vectors), f32, f16, bf16")
       ->delimiter(',')
       ->capture_default_str();
   verb->add_option("--shape", o->shapes, "ROWSxCOLUMNS of the layers")->delimiter(',')->capture_default_str();
@@ -268,9 +272,13 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
   verb->add_option("--input", o->input, "activations: a8 (int8) or f32")
       ->check(CLI::IsMember({"a8", "f32"}))
       ->capture_default_str();
-  verb->add_option("--planes", o->planes, "planes of trits")->check(CLI::Range(1u, 4u))->capture_default_str();
+  verb->add_option("--planes", o->planes, "planes of trits or vectors")->check(CLI::Range(1u, 4u))->capture_default_str();
   verb->add_option("--group", o->group, "columns of a scale; 0: one scale a row")
       ->check(CLI::Range(0u, 65536u))
+      ->capture_default_str();
+  verb->add_option("--length", o->length, "values of a vector")->check(CLI::Range(2u, 32u))->capture_default_str();
+  verb->add_option("--index-bits", o->index_bits, "bits of a vector's index")
+      ->check(CLI::Range(1u, 16u))
       ->capture_default_str();
   verb->add_option("--footprint", o->footprint,
                    "MiB of weights that runs of one token go round, larger than the caches; 0: one layer, in cache")

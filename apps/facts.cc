@@ -11,6 +11,14 @@ double bits(uint64_t bytes, uint64_t weights) {
   return weights ? 8.0 * static_cast<double>(bytes) / static_cast<double>(weights) : 0;
 }
 
+// Tensors that hold codebooks: their bytes count, but their values are no weights.
+std::set<uint32_t> codebooks(const ModelDescription& d) {
+  std::set<uint32_t> books;
+  for (const TensorRecord& tensor : d.tensors) books.insert(tensor.codebook);
+  books.erase(kNoTensor);
+  return books;
+}
+
 }  // namespace
 
 const char* name_of(ScaleScope scope) {
@@ -73,7 +81,8 @@ uint64_t weight_count(const TensorRecord& tensor) { return tensor.rows * tensor.
 
 uint64_t weight_count(const ModelDescription& d) {
   uint64_t count = 0;
-  for (const TensorRecord& tensor : d.tensors) count += weight_count(tensor);
+  const std::set<uint32_t> books = codebooks(d);
+  for (uint32_t i = 0; i < d.tensors.size(); ++i) count += books.count(i) ? 0 : weight_count(d.tensors[i]);
   return count;
 }
 
@@ -87,11 +96,13 @@ double block_bits(const ModelDescription& d) {
     if (!linear.name.starts_with("blocks.")) continue;
     for (const Term& term : linear.terms) used.insert(term.tensor);
   }
+  std::set<uint32_t> books;
+  for (const uint32_t index : used) books.insert(d.tensors[index].codebook);
+  books.erase(kNoTensor);
   uint64_t bytes = 0, count = 0;
-  for (const uint32_t index : used) {
-    bytes += d.tensors[index].codes.bytes + d.tensors[index].scales.bytes;
-    count += weight_count(d.tensors[index]);
-  }
+  for (const uint32_t index : used) count += weight_count(d.tensors[index]);
+  used.merge(books);
+  for (const uint32_t index : used) bytes += d.tensors[index].codes.bytes + d.tensors[index].scales.bytes;
   return bits(bytes, count);
 }
 

@@ -41,6 +41,7 @@ Json tensor_json(const TensorRecord& t) {
       {"cols", t.cols},
       {"experts", t.experts},
       {"encoding", describe(t.encoding)},
+      {"codebook", t.codebook == kNoTensor ? Json() : Json(t.codebook)},
       {"bits_per_weight", bits_of(t)},
       {"bytes", t.codes.bytes + t.scales.bytes},
       {"codes", {{"offset", t.codes.offset}, {"bytes", t.codes.bytes}, {"xxh3", fmt::format("{:016x}", t.codes.hash)}}},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 #include "base/checked.h"
 #include "base/random.h"
@@ -16,7 +17,14 @@ Encoding encoding_of(const LinearKernelEntry& kernel, const LayerShape& shape) {
   e.bits = kernel.bits;
   e.value_type = kernel.value_type;
   if (e.kind == EncodingKind::dense) return e;
-  if (e.kind == EncodingKind::trit) e.planes = shape.planes;
+  if (e.kind != EncodingKind::int_) e.planes = shape.planes;
+  if (e.kind == EncodingKind::vector) {
+    e.axis = kernel.bits == 0 ? VectorAxis::output : VectorAxis::input;
+    e.length = shape.length, e.bits = shape.index_bits;
+    e.scope = e.axis == VectorAxis::output ? ScaleScope::none : ScaleScope::row;  // as VPTQ and AQLM have them
+    e.scale_type = FloatType::f16;
+    return e;
+  }
   e.scope = shape.group != 0 ? ScaleScope::group : ScaleScope::row;
   e.scale_type = shape.group != 0 ? FloatType::f16 : FloatType::f32;
   e.group = shape.group;
@@ -40,6 +48,11 @@ void draw_codes(const Encoding& e, Random& random, std::byte* to, uint64_t bytes
 }  // namespace
 
 Status check(const LinearKernelEntry& kernel, const LayerShape& shape) {
+  if (kernel.encoding == EncodingKind::vector && kernel.bits != 0 &&
+      (kernel.bits == 8 ? shape.index_bits > 8 : shape.index_bits <= 8)) {
+    return invalid_argument("vin8 takes indices of up to 8 bits, vin16 of more; found " +
+                            std::to_string(shape.index_bits));
+  }
   return layout_of(encoding_of(kernel, shape), shape.rows, shape.cols).status();
 }
 
@@ -67,11 +80,27 @@ void Layer::make_weights(const LayerShape& shape, uint64_t footprint) {
   draw_codes(e, random, codes_.get(), layout.code_bytes);
   for (uint64_t i = 1; i < copies_; ++i)
     std::memcpy(codes_.get() + i * layout.code_bytes, codes_.get(), layout.code_bytes);
-  if (e.kind != EncodingKind::dense) {
+  if (layout.scale_bytes != 0) {
     const uint64_t scales = copies_ * layout.scale_bytes / float_bytes(e.scale_type);
     for (uint64_t i = 0; i < scales; ++i) store_float(e.scale_type, scales_.get(), i, 0.01f);
   }
   weight_ = {e, layout, shape.rows, shape.cols, codes_.get(), scales_.get()};
+  if (e.kind == EncodingKind::vector) make_codebook(random);
+}
+
+// f16, or for int8 activations int8 that tables of int16 can take.
+void Layer::make_codebook(Random& random) {
+  const bool integer = kernel_.input == LinearInput::int8;
+  const uint64_t entries = codebook_entries(weight_.encoding, weight_.cols);
+  const uint64_t values = integer ? align_up(entries, kTileRows) * align_up(weight_.encoding.length, 4)
+                                  : entries * weight_.encoding.length;
+  book_ = allocate(values * 2);
+  const uint64_t most = 32767 / 127 / weight_.encoding.length;
+  for (uint64_t i = 0; i < values; ++i) {
+    if (integer) book_.get()[i] = static_cast<std::byte>(128 - most + random.below(2 * most + 1));
+    if (!integer) store_float(FloatType::f16, book_.get(), i, random.uniform());
+  }
+  weight_.codebook = {book_.get(), FloatType::f16, integer, integer ? 0.01f : 1.f};
 }
 
 void Layer::make_input(uint64_t tokens) {

@@ -7,6 +7,7 @@
 #include <new>
 #include <vector>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "base/thread_team.h"
 #include "kernels/dispatch/dispatch.h"
@@ -17,6 +18,7 @@ struct LayerShape {
   uint64_t rows = 0, cols = 0, tokens = 1;
   uint8_t planes = 1;
   uint32_t group = 0;  // columns of a scale; 0: a scale per row
+  uint8_t length = 8, index_bits = 8;  // of vectors; no wider than the kernel takes
 };
 
 // Whether the kernel's encoding has a layer of this shape.
@@ -33,6 +35,7 @@ class Layer {
   void run(const ThreadTeam::Member& member, uint64_t round);
 
   uint64_t weights() const { return weight_.rows * weight_.cols; }
+  // Without codebooks, which stay in caches.
   uint64_t bytes() const { return weight_.layout.code_bytes + weight_.layout.scale_bytes; }  // a run reads
   double bits_per_weight() const { return 8. * static_cast<double>(bytes()) / static_cast<double>(weights()); }
 
@@ -43,6 +46,7 @@ class Layer {
   using Memory = std::unique_ptr<std::byte, Free>;
   static Memory allocate(uint64_t bytes);  // zero
 
+  void make_codebook(Random& random);
   void make_weights(const LayerShape& shape, uint64_t footprint);
   void make_input(uint64_t tokens);
 
@@ -50,7 +54,7 @@ class Layer {
   uint64_t copies_ = 1;
   WeightView weight_;  // the first copy
   InputView input_;
-  Memory codes_, scales_, values_, input_scales_, input_sums_, scratch_;
+  Memory codes_, scales_, book_, values_, input_scales_, input_sums_, scratch_;
   std::vector<float> y_;
 };
 

@@ -5,6 +5,7 @@
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
+#include "formats/encoding/vector.h"
 
 namespace tern {
 namespace {
@@ -43,15 +44,16 @@ Status check_unscaled(const Encoding& e) {
   return {};
 }
 
+Status unknown_scale_type(const Encoding& e) {
+  return invalid_argument("scale type is " + quoted(uint8_t(e.scale_type)) + ", expected 1 (f32), 2 (f16) or 3 (bf16)");
+}
+
 Status check_scales(const Encoding& e, uint64_t cols) {
   if (e.scope < ScaleScope::tensor || e.scope > ScaleScope::group) {
     return invalid_argument("scale scope is " + quoted(uint8_t(e.scope)) +
                             ", expected 1 (tensor), 2 (row) or 3 (group)");
   }
-  if (!*float_name(e.scale_type)) {
-    return invalid_argument("scale type is " + quoted(uint8_t(e.scale_type)) +
-                            ", expected 1 (f32), 2 (f16) or 3 (bf16)");
-  }
+  if (!*float_name(e.scale_type)) return unknown_scale_type(e);
   if (e.scope != ScaleScope::group && e.group != 0) {
     return invalid_argument("group is " + quoted(e.group) + ", expected 0 without group scales");
   }
@@ -78,6 +80,30 @@ Status check_codes(const Encoding& e, uint64_t cols) {
   return check_scales(e, cols);
 }
 
+Status check_vector(const Encoding& e, uint64_t cols) {
+  if (e.bits == 0 || e.bits > kMaxIndexBits) {
+    return invalid_argument("bits is " + quoted(e.bits) + ", expected 1 to 16 for vector");
+  }
+  if (e.length < kMinVectorLength || e.length > kMaxVectorLength) {
+    return invalid_argument("vector length is " + quoted(e.length) + ", expected 2 to 32");
+  }
+  if (e.planes == 0 || e.planes > kMaxPlanes) {
+    return invalid_argument("planes is " + quoted(e.planes) + ", expected 1 to " + quoted(kMaxPlanes));
+  }
+  if (e.scope > ScaleScope::row) {
+    return invalid_argument("scale scope is " + quoted(uint8_t(e.scope)) + ", expected 0 (none), 1 (tensor) or 2 (row)");
+  }
+  if (e.scope != ScaleScope::none && !*float_name(e.scale_type)) return unknown_scale_type(e);
+  if (e.group > cols) {
+    return invalid_argument("group is " + quoted(e.group) + ", expected 0 to the " + quoted(cols) + " columns");
+  }
+  if (e.axis == VectorAxis::input && e.group % e.length != 0) {
+    return invalid_argument("group is " + quoted(e.group) + ", expected a multiple of the vector length " +
+                            quoted(e.length));
+  }
+  return {};
+}
+
 Status check_encoding(const Encoding& e, uint64_t cols) {
   switch (e.kind) {
     case EncodingKind::plain:
@@ -92,7 +118,7 @@ Status check_encoding(const Encoding& e, uint64_t cols) {
     case EncodingKind::phase:
       return unsupported("the encoding phase (5) is reserved; this version has no layout for it");
     case EncodingKind::vector:
-      return unsupported("the encoding vector (6) is reserved; this version has no layout for it");
+      return check_vector(e, cols);
   }
   return unsupported("encoding kind " + quoted(uint16_t(e.kind)) + " is unknown");
 }
@@ -103,23 +129,48 @@ uint64_t unit_cols_of(const Encoding& e) {
       return dense_block_cols(e.value_type);
     case EncodingKind::int_:
       return int_unit(e.bits).cols;
+    case EncodingKind::vector:
+      return e.axis == VectorAxis::output ? 1 : e.length;
     default:
       return e.bits == kTrit5Bits ? kTrit5BlockCols : kTrit2BlockCols;
   }
 }
 
-Checked count_scales(const Encoding& e, const Layout& layout) {
+Checked count_scales(const Encoding& e, uint64_t rows, const Layout& layout) {
+  const uint64_t tiles = ceil_div(rows, kTileRows);
   switch (e.scope) {
     case ScaleScope::none:
       return 0;
     case ScaleScope::tensor:
       return e.planes;
     case ScaleScope::row:
-      return checked_mul(layout.tiles, uint64_t{kTileRows} * e.planes);
+      return checked_mul(tiles, uint64_t{kTileRows} * e.planes);
     case ScaleScope::group:
-      return checked_mul(checked_mul(layout.tiles, layout.groups), uint64_t{kTileRows} * e.planes);
+      return checked_mul(checked_mul(tiles, layout.groups), uint64_t{kTileRows} * e.planes);
   }
   return {};
+}
+
+// Bytes of the codes; sets what a vector encoding has instead of blocks.
+Checked place_vectors(const Encoding& e, uint64_t rows, uint64_t cols, Layout& layout) {
+  const bool output = e.axis == VectorAxis::output;
+  const uint64_t lanes = vector_tile_lanes(e);
+  layout.lanes = align_up(output ? ceil_div(rows, e.length) : rows, kLaneStep);
+  layout.tiles = ceil_div(layout.lanes, lanes);
+  layout.tile_rows = output ? lanes * e.length : lanes;
+  const Checked full = checked_mul(vector_positions(e, cols) * e.planes, vector_record_bytes(e, lanes));
+  const Checked tile_bytes = checked_align(full, kBlockBytes);
+  if (!tile_bytes) return {};
+  layout.tile_bytes = *tile_bytes;
+  return checked_add(checked_mul(layout.tiles - 1, tile_bytes), vector_tile_bytes(e, layout, cols, layout.tiles - 1));
+}
+
+Checked place_blocks(const Encoding& e, uint64_t rows, Layout& layout) {
+  layout.tiles = ceil_div(rows, kTileRows);
+  const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), e.planes);
+  const Checked tile_bytes = checked_mul(tile_blocks, kBlockBytes);
+  layout.tile_bytes = tile_bytes.value_or(0);
+  return checked_mul(tile_bytes, layout.tiles);
 }
 
 }  // namespace
@@ -140,21 +191,19 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
     layout.code_bytes = *bytes;
     return layout;
   }
-  if (encoding.scope == ScaleScope::group) {
+  const bool vector = encoding.kind == EncodingKind::vector;
+  if (encoding.group != 0) {
     layout.group_cols = encoding.group;
     layout.groups = ceil_div(cols, encoding.group);
   }
-  layout.tiles = ceil_div(rows, kTileRows);
   layout.unit_cols = unit_cols_of(encoding);
   layout.unit_blocks = encoding.kind == EncodingKind::int_ ? int_unit(encoding.bits).blocks : 1;
   layout.group_blocks = ceil_div(layout.group_cols, layout.unit_cols) * layout.unit_blocks;
-  const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), encoding.planes);
-  const Checked tile_bytes = checked_mul(tile_blocks, kBlockBytes);
-  const Checked code_bytes = checked_mul(tile_bytes, layout.tiles);
-  const Checked scale_count = count_scales(encoding, layout);
+  const Checked code_bytes =
+      vector ? place_vectors(encoding, rows, cols, layout) : place_blocks(encoding, rows, layout);
+  const Checked scale_count = count_scales(encoding, rows, layout);
   const Checked scale_bytes = checked_mul(scale_count, float_bytes(encoding.scale_type));
   if (!code_bytes || !scale_bytes || !checked_add(code_bytes, scale_bytes)) return too_large;
-  layout.tile_bytes = *tile_bytes;
   layout.code_bytes = *code_bytes;
   layout.scale_count = *scale_count;
   layout.scale_bytes = *scale_bytes;
@@ -165,6 +214,19 @@ double bits_per_weight(const Layout& layout, uint64_t rows, uint64_t cols) {
   const double bytes = static_cast<double>(layout.code_bytes) + static_cast<double>(layout.scale_bytes);
   return 8 * bytes / (static_cast<double>(rows) * static_cast<double>(cols));
 }
+
+namespace {
+
+std::string describe_vector(const Encoding& e) {
+  std::string text = "vector of " + quoted(e.length) + (e.axis == VectorAxis::output ? " rows, " : " columns, ");
+  text += quoted(e.bits) + "-bit index";
+  if (e.planes > 1) text += ", " + quoted(e.planes) + " planes";
+  if (e.group != 0) text += ", a codebook per " + quoted(e.group) + " columns";
+  if (e.scope == ScaleScope::none) return text;
+  return text + ", " + float_name(e.scale_type) + " scale per " + (e.scope == ScaleScope::row ? "row" : "tensor");
+}
+
+}  // namespace
 
 std::string describe(const Encoding& e) {
   std::string text;
@@ -186,7 +248,7 @@ std::string describe(const Encoding& e) {
     case EncodingKind::phase:
       return "phase";
     case EncodingKind::vector:
-      return "vector";
+      return describe_vector(e);
   }
   const bool five = e.kind == EncodingKind::trit && e.bits == kTrit5Bits;
   text.append(" ").append(five ? "1.6" : std::to_string(e.bits)).append("-bit");

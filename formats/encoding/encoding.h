@@ -16,12 +16,13 @@ enum class EncodingKind : uint16_t {
   trit = 3,    // planes of {-1, 0, 1}
   sign = 4,    // planes of {-1, 1}                     (described, no kernels yet)
   phase = 5,   // {1, -1, i, -i}, U and W, stages       (described, no kernels yet)
-  vector = 6,  // codebooks and indices                 (described, no kernels yet)
+  vector = 6,  // indices into codebooks that are tensors of their own
   index = 7,   // row-major array of u32, untiled: permutations, sparse columns and row starts
 };
 
 enum class FloatType : uint8_t { f32 = 1, f16 = 2, bf16 = 3 };
 enum class ScaleScope : uint8_t { none = 0, tensor = 1, row = 2, group = 3 };
+enum class VectorAxis : uint8_t { output = 0, input = 1 };  // what a vector runs along: rows of a column, columns of a row
 
 inline constexpr uint32_t kTileRows = 16;    // output rows that one 64-byte block serves
 inline constexpr uint32_t kBlockBytes = 64;  // every tile starts and ends on a cache line
@@ -35,11 +36,13 @@ static inline uint32_t float_bytes(FloatType t) { return t == FloatType::f32 ? 4
 struct Encoding {
   EncodingKind kind = EncodingKind::dense;
   FloatType value_type = FloatType::f32;  // plain and dense only
-  uint8_t bits = 0;                       // int: 4, 6 or 8; trit: 2 (codes of two bits) or 1 (five in a byte)
-  uint8_t planes = 1;                     // trit
-  ScaleScope scope = ScaleScope::none;    // dense: none
+  uint8_t bits = 0;    // int: 4, 6 or 8; trit: 2 (codes of two bits) or 1 (five in a byte); vector: 1..16 of an index
+  uint8_t planes = 1;  // trit, vector
+  ScaleScope scope = ScaleScope::none;  // dense: none
   FloatType scale_type = FloatType::f32;
-  uint32_t group = 0;  // columns per scale when scope is group; else 0
+  uint32_t group = 0;  // columns per scale when scope is group; vector: per codebook, 0: all; else 0
+  uint8_t length = 0;  // vector: values of a vector, 2..32
+  VectorAxis axis = VectorAxis::output;  // vector
 
   bool operator==(const Encoding&) const = default;
 };
@@ -48,14 +51,16 @@ struct Encoding {
 // encoding is refused. Columns of one group are padded to whole blocks, rows to whole tiles.
 // plain and index are untiled: tiles, group_blocks, unit_cols and tile_bytes are 0.
 struct Layout {
-  uint64_t tiles = 0;         // ceil(rows / 16)
-  uint64_t groups = 0;        // groups along a row; 1 unless scope is group
+  uint64_t tiles = 0;         // ceil(rows / tile_rows)
+  uint64_t tile_rows = 16;    // of a tile; vector: 16 or 64 lanes of rows
+  uint64_t lanes = 0;         // vector: down a column, padded to 8 (vector.h)
+  uint64_t groups = 0;        // groups along a row; 1 unless the encoding has them
   uint64_t group_cols = 0;    // columns per group before padding (the last may hold fewer)
-  uint64_t group_blocks = 0;  // 64-byte blocks of one plane of one group of one tile
-  uint64_t unit_cols = 0;     // columns that one unit covers: trit 16 or 20, int8 4, int4 8, int6 16, dense f32 1
+  uint64_t group_blocks = 0;  // 64-byte blocks of one plane of one group of one tile; vector: positions of a group
+  uint64_t unit_cols = 0;     // columns that one unit covers: trit 16 or 20, int8 4, int4 8, int6 16, dense f32 1, vector 1 or length
   uint64_t unit_blocks = 1;   // blocks of a unit, which stand side by side: int6 3, else 1
-  uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h)
-  uint64_t code_bytes = 0;    // tiles * tile_bytes
+  uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h); vector: of a full tile
+  uint64_t code_bytes = 0;    // tiles * tile_bytes; vector: the last tile may have fewer
   uint64_t scale_count = 0;   // 0, planes (tensor), tiles*planes*16 (row), or tiles*groups*planes*16
   uint64_t scale_bytes = 0;
   // Activations are stored group by group with this many columns each, padding zero.
@@ -66,7 +71,7 @@ struct Layout {
 // Fails with invalid_argument or unsupported, naming the field that breaks a rule.
 Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols);
 
-// True bits per weight of the matrix, codes and scales and padding included.
+// True bits per weight of the matrix, codes and scales and padding included; a codebook is a tensor of its own.
 double bits_per_weight(const Layout& layout, uint64_t rows, uint64_t cols);
 
 std::string describe(

@@ -114,7 +114,7 @@ void unpack_trit_row(const Encoding& e, const Layout& layout, uint64_t cols, con
 }
 
 void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* codes, const std::byte* scales,
-                uint64_t row, float* out) {
+                uint64_t row, float* out, const CodebookView& codebook) {
   const std::byte* tile = codes + row / kTileRows * layout.tile_bytes;
   switch (e.kind) {
     case EncodingKind::plain:
@@ -126,6 +126,8 @@ void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const st
       return decode_int_row(e, layout, cols, tile, scales, row, out);
     case EncodingKind::trit:
       return decode_trit_row(e, layout, cols, tile, scales, row, out);
+    case EncodingKind::vector:
+      return decode_vector_row(e, layout, cols, codes, scales, codebook, row, out);
     default:
       return;  // excluded by REQUIRES
   }

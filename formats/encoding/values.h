@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "formats/encoding/encoding.h"
+#include "formats/encoding/vector.h"
 
 namespace tern {
 
@@ -32,8 +33,9 @@ void unpack_trit_row(const Encoding& encoding, const Layout& layout, uint64_t co
 
 // Row `row` of the matrix as f32, cols values; layout = layout_of(encoding, rows, cols).
 //   int: w = scale * (code - zero); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0
-// REQUIRES kind plain, dense, int or trit, and row < rows.
+//   vector: vector.h, with the codebook
+// REQUIRES kind plain, dense, int, trit or vector, and row < rows.
 void decode_row(const Encoding& encoding, const Layout& layout, uint64_t cols, const std::byte* codes,
-                const std::byte* scales, uint64_t row, float* out);
+                const std::byte* scales, uint64_t row, float* out, const CodebookView& codebook = {});
 
 }  // namespace tern

@@ -109,8 +109,12 @@ std::map<std::string, Setter> setters_of(Fields* f) {
        }},
       {"activation_quant",
        [c](const json& v, const std::string& where) { return read_int8_sentence(v, where, &c->int8_activations); }},
-      {"quantization_config",
-       [c](const json& v, const std::string& where) { return read_quantization(v, where, &c->quantization); }},
+      {"quantization_config", [c](const json& v, const std::string& where) { return read_quantization(v, where, c); }},
+      {"quip_params",
+       [c](const json& v, const std::string& where) -> Status {
+         TERN_ASSIGN(c->quip, read_quip(v, where));
+         return {};
+       }},
       {"eos_token_id", [c](const json& v, const std::string& where) { return read_eos(v, where, &c->eos); }},
   };
 }

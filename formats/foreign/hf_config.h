@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "formats/foreign/hf_vector_quantization.h"
 
 namespace tern {
 
@@ -42,7 +43,10 @@ struct HfConfig {
   bool sub_norms = false, head_norms = false;  // BitNet's; Qwen3's of q and k
   bool headless = false;                       // an embedding model
   bool int8_activations = false;               // 'activation_quant' is present with the one sentence that is understood
-  std::optional<HfQuantization> quantization;
+  std::optional<HfQuantization> quantization;  // BitNet's; of the others at most one
+  std::optional<HfVptq> vptq;
+  std::optional<HfAqlm> aqlm;
+  std::optional<HfQuip> quip;
   std::vector<int32_t> eos;  // eos_token_id, a number or a list
 };
 

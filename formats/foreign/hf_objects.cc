@@ -45,6 +45,30 @@ Status read_exclusions(const json& value, const std::string& where) {
   return {};
 }
 
+Status read_bitnet(const json& value, const std::string& where, std::optional<HfQuantization>* out) {
+  HfQuantization q;
+  const std::map<std::string, Setter> setters = {
+      {"quant_method", text_into(&q.method)},           {"linear_class", text_into(&q.linear_class)},
+      {"quantization_mode", text_into(&q.mode)},        {"use_rms_norm", flag_into(&q.input_norms)},
+      {"rms_norm_eps", number_into(&q.norm_eps, true)}, {"modules_to_not_convert", read_exclusions},
+  };
+  for (const auto& [key, entry] : value.items()) {
+    const auto setter = setters.find(key);
+    const std::string field = fmt::format("{}.{}", where, key);
+    if (setter == setters.end()) return unsupported(fmt::format("unknown field {} = {}", field, entry.dump()));
+    TERN_TRY(setter->second(entry, field));
+  }
+  if (q.linear_class != "bitlinear" && q.linear_class != "autobitlinear") {
+    return unsupported(
+        fmt::format("{}.linear_class is '{}', expected 'bitlinear' or 'autobitlinear'", where, q.linear_class));
+  }
+  if (q.mode != "offline" && q.mode != "online") {
+    return unsupported(fmt::format("{}.quantization_mode is '{}', expected 'offline' or 'online'", where, q.mode));
+  }
+  *out = q;
+  return {};
+}
+
 }  // namespace
 
 Status read_rope(const json& value, const std::string& where, std::optional<HfRopeScaling>* scaling,
@@ -85,35 +109,21 @@ Status read_rope(const json& value, const std::string& where, std::optional<HfRo
   return {};
 }
 
-Status read_quantization(const json& value, const std::string& where, std::optional<HfQuantization>* out) {
+Status read_quantization(const json& value, const std::string& where, HfConfig* out) {
   if (value.is_null()) return {};
   if (!value.is_object()) return wrong_value(where, value, "an object or null");
-  HfQuantization q;
-  const std::map<std::string, Setter> setters = {
-      {"quant_method", text_into(&q.method)},           {"linear_class", text_into(&q.linear_class)},
-      {"quantization_mode", text_into(&q.mode)},        {"use_rms_norm", flag_into(&q.input_norms)},
-      {"rms_norm_eps", number_into(&q.norm_eps, true)}, {"modules_to_not_convert", read_exclusions},
-  };
-  // The method first: other methods have other fields.
-  if (value.value("quant_method", json()) != "bitnet") {
-    return unsupported(fmt::format("{}.quant_method is {}: the only one supported is \"bitnet\"", where,
-                                   value.value("quant_method", json()).dump()));
+  // The method first: each has fields of its own.
+  const json method = value.value("quant_method", json());
+  if (method == "bitnet") return read_bitnet(value, where, &out->quantization);
+  if (method == "vptq") {
+    TERN_ASSIGN(out->vptq, read_vptq(value, where));
+    return {};
   }
-  for (const auto& [key, entry] : value.items()) {
-    const auto setter = setters.find(key);
-    const std::string field = fmt::format("{}.{}", where, key);
-    if (setter == setters.end()) return unsupported(fmt::format("unknown field {} = {}", field, entry.dump()));
-    TERN_TRY(setter->second(entry, field));
+  if (method == "aqlm") {
+    TERN_ASSIGN(out->aqlm, read_aqlm(value, where));
+    return {};
   }
-  if (q.linear_class != "bitlinear" && q.linear_class != "autobitlinear") {
-    return unsupported(
-        fmt::format("{}.linear_class is '{}', expected 'bitlinear' or 'autobitlinear'", where, q.linear_class));
-  }
-  if (q.mode != "offline" && q.mode != "online") {
-    return unsupported(fmt::format("{}.quantization_mode is '{}', expected 'offline' or 'online'", where, q.mode));
-  }
-  *out = q;
-  return {};
+  return unsupported(fmt::format("{}.quant_method is {}: bitnet, vptq and aqlm are supported", where, method.dump()));
 }
 
 }  // namespace tern

@@ -14,6 +14,7 @@ namespace tern {
 Status read_rope(const nlohmann::json& value, const std::string& where, std::optional<HfRopeScaling>* scaling,
                  std::optional<double>* theta);
 
-Status read_quantization(const nlohmann::json& value, const std::string& where, std::optional<HfQuantization>* out);
+// quantization_config: fills the member of its method.
+Status read_quantization(const nlohmann::json& value, const std::string& where, HfConfig* out);
 
 }  // namespace tern

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <set>
 
 #include "formats/import/convert_plan.h"
+#include "formats/import/index_packer.h"
 #include "formats/import/matrix_packer.h"
 #include "formats/tern/writer.h"
 
@@ -26,7 +28,7 @@ class Conversion {
     TERN_TRY(tell(plan_.matrices.back().source->name));
     TERN_TRY(writer_->finish());
     report_.file_bytes = writer_->file_bytes();
-    report_.bits_per_weight = linear_weights_ == 0 ? 0 : 8 * linear_bytes_ / linear_weights_;
+    report_.bits_per_weight = bits_per_weight();
     return std::move(report_);
   }
 
@@ -38,6 +40,7 @@ class Conversion {
 
   Status write_matrix(uint32_t index) {
     const MatrixPlan& m = plan_.matrices[index];
+    if (m.encoding.kind == EncodingKind::index || m.encoding.kind == EncodingKind::vector) return write_indices(index);
     TERN_ASSIGN(MatrixPacker packer, MatrixPacker::create(m));
     const uint64_t block = MatrixPacker::block_rows(m.source->cols);
     for (uint64_t begin = 0; begin < m.source->rows; begin += block) {
@@ -48,10 +51,23 @@ class Conversion {
       TERN_TRY(writer_->append_scales(index, packer.scales()));
       done_ += count * m.source->cols;
     }
-    return add_report(m, packer);
+    return add_report(m, packer.exact(), packer.relative_error());
   }
 
-  Status add_report(const MatrixPlan& m, const MatrixPacker& packer) {
+  Status write_indices(uint32_t index) {
+    const MatrixPlan& m = plan_.matrices[index];
+    TERN_ASSIGN(IndexPacker packer, IndexPacker::create(m));
+    for (uint64_t part = 0; part < packer.parts(); ++part) {
+      TERN_TRY(tell(m.source->name));
+      TERN_TRY(packer.pack(part));
+      TERN_TRY(writer_->append_codes(index, packer.codes()));
+      TERN_TRY(writer_->append_scales(index, packer.scales()));
+    }
+    done_ += m.source->rows * m.source->cols;
+    return add_report(m, true, 0);
+  }
+
+  Status add_report(const MatrixPlan& m, bool exact, double relative_error) {
     TERN_ASSIGN(const Layout layout, layout_of(m.encoding, m.source->rows, m.source->cols));
     TensorReport r;
     r.name = m.source->name;
@@ -59,14 +75,32 @@ class Conversion {
     r.rows = m.source->rows;
     r.cols = m.source->cols;
     r.bytes = layout.code_bytes + layout.scale_bytes;
-    r.exact = packer.exact();
-    r.relative_error = packer.relative_error();
-    if (m.encoding.kind != EncodingKind::plain && r.name.starts_with("blocks.")) {
-      linear_bytes_ += static_cast<double>(r.bytes);
-      linear_weights_ += static_cast<double>(r.rows) * static_cast<double>(r.cols);
-    }
+    r.exact = exact;
+    r.relative_error = relative_error;
     report_.tensors.push_back(std::move(r));
     return {};
+  }
+
+  // Of the block linears: the bytes of all that their terms and operations refer to, over their weights.
+  double bits_per_weight() const {
+    const ModelDescription& d = plan_.description;
+    std::set<uint32_t> tensors;
+    double weights = 0, bytes = 0;
+    for (const LinearRecord& linear : d.linears) {
+      if (!linear.name.starts_with("blocks.")) continue;
+      weights += static_cast<double>(linear.rows) * static_cast<double>(linear.cols);
+      for (const Term& term : linear.terms) tensors.insert({term.tensor, term.second, term.third});
+      for (const OutputOp& op : linear.post) tensors.insert({op.tensor, op.matrix});
+      for (const InputOp& op : d.inputs[linear.input].ops) {
+        if (op.kind != InputOpKind::normalize) tensors.insert({op.tensor, op.matrix});
+      }
+    }
+    for (const uint32_t tensor : std::set(tensors)) {
+      if (tensor != kNoTensor) tensors.insert(d.tensors[tensor].codebook);
+    }
+    tensors.erase(kNoTensor);
+    for (const uint32_t tensor : tensors) bytes += static_cast<double>(report_.tensors[tensor].bytes);
+    return weights == 0 ? 0 : 8 * bytes / weights;
   }
 
   const ConvertPlan& plan_;
@@ -74,7 +108,6 @@ class Conversion {
   std::unique_ptr<TernWriter> writer_;
   ConvertReport report_;
   uint64_t done_ = 0, total_ = 0;
-  double linear_bytes_ = 0, linear_weights_ = 0;
 };
 
 Result<ConvertReport> convert_checked(const SourceModel& source, const ConvertOptions& options, const std::string& path,

@@ -46,6 +46,10 @@ class Planner {
       return invalid_argument(
           "the head of this model is tied to its embedding: both are one matrix, choose one encoding");
     }
+    if (!source_.linears.empty() && options_.weights != WeightChoice::automatic) {
+      return invalid_argument(fmt::format("layer '{}' of this checkpoint ({}) is stored as it is: choose no encoding",
+                                          source_.linears[0].linear.name, source_.convention));
+    }
     return {};
   }
 
@@ -82,6 +86,10 @@ class Planner {
     bool linears_low_bit = false;
     for (size_t i = 0; i < source_.matrices.size(); ++i) {
       const SourceMatrix& m = *source_.matrices[i];
+      if (m.form.kind == SourceForm::Kind::fixed) {
+        plan_.matrices[i] = plan_fixed(m);
+        continue;
+      }
       if (is_table(m.name)) continue;
       if (m.rows == 1) {
         plan_.matrices[i] = plan_plain(m);
@@ -129,12 +137,24 @@ class Planner {
       record.cols = plan.source->cols;
       plan_.description.tensors.push_back(std::move(record));
     }
+    for (size_t i = 0; i < plan_.matrices.size(); ++i) {
+      const std::string& codebook = plan_.matrices[i].source->form.codebook;
+      if (!codebook.empty()) plan_.description.tensors[i].codebook = find_tensor(codebook);
+    }
   }
 
   void describe_block(const std::string& block) {
-    add_inputs(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
+    if (source_.find_linear(block + "attn.qkv") != nullptr) {
+      add_input(block + "attn.in", {block + "attn.qkv"});
+    } else {
+      add_inputs(block + "attn.in", {block + "attn.q", block + "attn.k", block + "attn.v"});
+    }
     add_input(block + "attn.out", {block + "attn.o"});
-    add_inputs(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
+    if (source_.find_linear(block + "ffn.up_gate") != nullptr) {
+      add_input(block + "ffn.in", {block + "ffn.up_gate"});
+    } else {
+      add_inputs(block + "ffn.in", {block + "ffn.gate", block + "ffn.up"});
+    }
     add_input(block + "ffn.mid", {block + "ffn.down"});
   }
 
@@ -143,14 +163,32 @@ class Planner {
     return found != index_.end() ? found->second : kNoTensor;
   }
 
-  // The tensor that a linear layer reads, by the layer's name; the writer refuses one that is missing.
+  // The tensor that a linear layer reads, by the layer's name; the writer refuses one that is missing. A composition
+  // says itself what it reads.
   uint32_t tensor_of(const std::string& linear) const {
+    if (source_.find_linear(linear) != nullptr) return kNoTensor;
     return find_tensor(linear == "head" && source_.tied_head ? kEmbedding : linear);
   }
 
-  // One input for all, or, if the layers have norms of their own, one for each.
+  // What a layer does with its input before its terms, other than norms.
+  std::vector<InputOp> composed_ops(const std::string& linear) const {
+    const SourceLinear* composed = source_.find_linear(linear);
+    return composed != nullptr ? composed->input : std::vector<InputOp>();
+  }
+
+  // 0 of a layer that is missing.
+  uint64_t cols_of(const std::string& linear) const {
+    if (const SourceLinear* composed = source_.find_linear(linear)) return composed->linear.cols;
+    const uint32_t tensor = tensor_of(linear);
+    return tensor != kNoTensor ? plan_.description.tensors[tensor].cols : 0;
+  }
+
+  // One input for all, or, if the layers have norms or operations of their own, one for each.
   void add_inputs(const std::string& shared, const std::vector<std::string>& linears) {
-    if (find_tensor(linears[0] + ".in.norm") == kNoTensor) return add_input(shared, linears);
+    const bool alike = std::all_of(linears.begin(), linears.end(), [&](const std::string& linear) {
+      return composed_ops(linear) == composed_ops(linears[0]);
+    });
+    if (alike && find_tensor(linears[0] + ".in.norm") == kNoTensor) return add_input(shared, linears);
     for (const std::string& linear : linears) add_input(linear + ".in", {linear});
   }
 
@@ -161,14 +199,16 @@ class Planner {
 
     InputRecord input;
     input.name = name;
-    const bool missing = std::find(tensors.begin(), tensors.end(), kNoTensor) != tensors.end();
+    input.cols = cols_of(linears[0]);
+    const bool missing = std::any_of(linears.begin(), linears.end(), [&](const auto& l) { return cols_of(l) == 0; });
     if (!missing) {
-      input.cols = d.tensors[tensors[0]].cols;
       if (const uint32_t norm = find_tensor(name + ".norm"); norm != kNoTensor) {
         input.ops.emplace_back();
         input.ops.back().kind = InputOpKind::normalize;
         input.ops.back().tensor = norm;
       }
+      const std::vector<InputOp> ops = composed_ops(linears[0]);
+      input.ops.insert(input.ops.end(), ops.begin(), ops.end());
       if (const auto op = activation_rounding(name == "head.in", tensors)) input.ops.push_back(*op);
     }
     d.inputs.push_back(std::move(input));
@@ -183,8 +223,9 @@ class Planner {
     op.scope = ScaleScope::none;
     bool same = true;
     for (uint32_t tensor : tensors) {
+      if (tensor == kNoTensor) continue;
       const Encoding& e = plan_.description.tensors[tensor].encoding;
-      if (!low_bit(e)) continue;  // dense weights read the raw input
+      if (!low_bit(e)) continue;  // what is no int and no trit reads floats
       const bool grouped = e.scope == ScaleScope::group;
       const ScaleScope scope = grouped ? ScaleScope::group : ScaleScope::row;
       same &= op.scope == ScaleScope::none || (op.scope == scope && op.group == (grouped ? e.group : 0));
@@ -206,9 +247,12 @@ class Planner {
     const bool quantizes = !ops.empty() && ops.back().kind == InputOpKind::quantize;
     const bool transforms = ops.size() > (quantizes ? 1 : 0);
     LinearRecord linear;
+    const SourceLinear* composed = source_.find_linear(name);
+    if (composed != nullptr) linear = composed->linear;
     linear.name = name;
     linear.input = static_cast<uint32_t>(d.inputs.size() - 1);
     linear.bias = find_tensor(name + ".bias");
+    if (composed != nullptr) return d.linears.push_back(std::move(linear));
     Term term;
     term.tensor = tensor;
     if (tensor != kNoTensor) {

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 
+#include "formats/import/aqlm.h"
 #include "formats/import/bitnet.h"
 #include "formats/import/huggingface_tensors.h"
+#include "formats/import/quip.h"
 #include "formats/import/ternary_matrix.h"
+#include "formats/import/vptq.h"
 
 namespace tern {
 namespace {
@@ -27,6 +30,9 @@ class HuggingFaceImporter {
     model_.linear_input = bitnet || config_.int8_activations ? TrainedInput::int8_per_token : TrainedInput::f32;
     model_.convention =
         bitnet ? fmt::format("BitNet b1.58 ({})", describe(storage_)) : fmt::format("Hugging Face {}", family_name());
+    if (config_.vptq) model_.convention += ", VPTQ";
+    if (config_.aqlm) model_.convention += ", AQLM";
+    if (config_.quip) model_.convention += ", QuIP#";
     TERN_TRY(add_dense("embed.tokens", root_ + "embed_tokens.weight", config_.vocab_size, config_.hidden_size));
     for (uint32_t i = 0; i < config_.layers; ++i) TERN_TRY(add_block(i));
     TERN_TRY(add_dense("output.norm", root_ + "norm.weight", 1, config_.hidden_size));
@@ -99,15 +105,23 @@ class HuggingFaceImporter {
     const uint64_t d = config_.hidden_size, f = config_.intermediate_size;
     const uint64_t q = uint64_t{config_.heads} * config_.head_dim, kv = uint64_t{config_.kv_heads} * config_.head_dim;
     TERN_TRY(add_dense(ours + "attn.norm", theirs + "input_layernorm.weight", 1, d));
-    TERN_TRY(add_linear(ours + "attn.q", theirs + "self_attn.q_proj", q, d, config_.qkv_bias));
-    TERN_TRY(add_linear(ours + "attn.k", theirs + "self_attn.k_proj", kv, d, config_.qkv_bias));
-    TERN_TRY(add_linear(ours + "attn.v", theirs + "self_attn.v_proj", kv, d, config_.qkv_bias));
+    if (config_.quip) {
+      TERN_TRY(add_quip(ours + "attn.qkv", theirs + "self_attn.qkv_proj", {q, kv, kv}, d, config_.qkv_bias));
+    } else {
+      TERN_TRY(add_linear(ours + "attn.q", theirs + "self_attn.q_proj", q, d, config_.qkv_bias));
+      TERN_TRY(add_linear(ours + "attn.k", theirs + "self_attn.k_proj", kv, d, config_.qkv_bias));
+      TERN_TRY(add_linear(ours + "attn.v", theirs + "self_attn.v_proj", kv, d, config_.qkv_bias));
+    }
     TERN_TRY(add_head_norms(ours, theirs));
     TERN_TRY(add_sub_norm(ours + "attn.sub_norm", theirs, {"self_attn.attn_sub_norm", "self_attn.inner_attn_ln"}, q));
     TERN_TRY(add_linear(ours + "attn.o", theirs + "self_attn.o_proj", d, q, config_.o_bias));
     TERN_TRY(add_dense(ours + "ffn.norm", theirs + "post_attention_layernorm.weight", 1, d));
-    TERN_TRY(add_linear(ours + "ffn.gate", theirs + "mlp.gate_proj", f, d, config_.mlp_bias));
-    TERN_TRY(add_linear(ours + "ffn.up", theirs + "mlp.up_proj", f, d, config_.mlp_bias));
+    if (config_.quip) {
+      TERN_TRY(add_quip(ours + "ffn.up_gate", theirs + "mlp.upgate_proj", {f, f}, d, config_.mlp_bias));
+    } else {
+      TERN_TRY(add_linear(ours + "ffn.gate", theirs + "mlp.gate_proj", f, d, config_.mlp_bias));
+      TERN_TRY(add_linear(ours + "ffn.up", theirs + "mlp.up_proj", f, d, config_.mlp_bias));
+    }
     TERN_TRY(add_sub_norm(ours + "ffn.sub_norm", theirs, {"mlp.ffn_sub_norm", "mlp.ffn_layernorm"}, f));
     TERN_TRY(add_linear(ours + "ffn.down", theirs + "mlp.down_proj", d, f, config_.mlp_bias));
     return norm_name_.empty() ? Status() : add_input_norms(ours, theirs);
@@ -153,6 +167,16 @@ class HuggingFaceImporter {
                                      config_.name, module, config_.architecture));
     }
     if (bias) TERN_TRY(add_bias(name + ".bias", module + ".bias", rows));
+    if (config_.quip) return add_quip(name, module, {rows}, cols, bias);
+    if (config_.vptq) {
+      if (const HfVptqLayer* layer = config_.vptq->find(module)) {
+        if (layer->bias != bias) return contradiction(module, "bias", layer->bias);
+        return add_vptq_layer(*layer, name, module, rows, cols, tensors_, model_);
+      }
+    }
+    if (config_.aqlm && !config_.aqlm->dense.contains(source)) {
+      return add_aqlm_layer(*config_.aqlm, name, module, rows, cols, tensors_, model_);
+    }
     if (storage_ == LinearStorage::packed_multiply || storage_ == LinearStorage::packed_divide) {
       return add_packed(name, source, rows, cols);
     }
@@ -167,6 +191,17 @@ class HuggingFaceImporter {
     }
     model_.matrices.push_back(std::move(matrix));
     return {};
+  }
+
+  Status add_quip(const std::string& name, const std::string& module, const std::vector<uint64_t>& parts, uint64_t cols,
+                  bool bias) {
+    if (bias) return unsupported(fmt::format("{}: QuIP# layers with a bias ('{}')", config_.name, module));
+    return add_quip_layer(*config_.quip, name, module, parts, cols, tensors_, model_);
+  }
+
+  Status contradiction(const std::string& module, const char* field, bool value) const {
+    return corrupt(fmt::format("{}: '{}' of layer '{}' is {}, which contradicts {}", config_.name, field, module, value,
+                               config_.architecture));
   }
 
   Status add_bias(const std::string& name, const std::string& source, uint64_t rows) {

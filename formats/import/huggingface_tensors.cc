@@ -47,7 +47,12 @@ Result<const HuggingFaceTensors::Entry*> HuggingFaceTensors::require(const std::
 
 Result<std::unique_ptr<SourceMatrix>> HuggingFaceTensors::dense(const std::string& name, const std::string& source,
                                                                 uint64_t rows, uint64_t cols) {
-  const std::vector<uint64_t> shape = rows == 1 ? std::vector{cols} : std::vector{rows, cols};
+  return floats(name, source, rows == 1 ? std::vector{cols} : std::vector{rows, cols}, rows, cols);
+}
+
+Result<std::unique_ptr<SourceMatrix>> HuggingFaceTensors::floats(const std::string& name, const std::string& source,
+                                                                 const std::vector<uint64_t>& shape, uint64_t rows,
+                                                                 uint64_t cols) {
   TERN_ASSIGN(const Entry* entry, require(source, shape));
   const auto type = float_type(entry->tensor.type);
   if (!type) {

@@ -29,6 +29,9 @@ class HuggingFaceTensors {
   // A matrix of floats under its canonical name; rows = 1: a vector.
   Result<std::unique_ptr<SourceMatrix>> dense(const std::string& name, const std::string& source, uint64_t rows,
                                               uint64_t cols);
+  // The same of a tensor of another shape.
+  Result<std::unique_ptr<SourceMatrix>> floats(const std::string& name, const std::string& source,
+                                               const std::vector<uint64_t>& shape, uint64_t rows, uint64_t cols);
   // One float, of shape [] or [1].
   Result<float> scalar(const std::string& name);
   ByteView view(const Entry& entry) const { return {tensors_, entry.file, entry.tensor.offset, entry.tensor.bytes}; }

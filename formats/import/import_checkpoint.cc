@@ -46,6 +46,17 @@ Status SourceMatrix::read_scales(uint64_t, uint64_t, std::span<float>) const {
   return internal_error(name + ": this matrix has no scales");
 }
 
+Status SourceMatrix::read_indices(uint64_t, uint64_t, std::span<uint32_t>) const {
+  return internal_error(name + ": this matrix has no indices");
+}
+
+const SourceLinear* SourceModel::find_linear(std::string_view name) const {
+  for (const SourceLinear& composed : linears) {
+    if (composed.linear.name == name) return &composed;
+  }
+  return nullptr;
+}
+
 const SourceMatrix* SourceModel::find(std::string_view name) const {
   for (const auto& matrix : matrices) {
     if (matrix->name == name) return matrix.get();

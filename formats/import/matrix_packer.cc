@@ -151,9 +151,9 @@ Status MatrixPacker::add_up(uint64_t begin, uint64_t tiles) {
 Status MatrixPacker::pack(uint64_t begin, uint64_t count) {
   TERN_TRY(read_block(begin, count));
   const uint64_t cols = plan_->source->cols;
-  if (plan_->encoding.kind == EncodingKind::plain) {  // f32, as read
-    codes_.resize(count * cols * sizeof(float));
-    std::memcpy(codes_.data(), values_.data(), codes_.size());
+  if (plan_->encoding.kind == EncodingKind::plain) {  // as read: a type that holds the values
+    codes_.resize(count * cols * float_bytes(plan_->encoding.value_type));
+    for (uint64_t i = 0; i < values_.size(); ++i) store_float(plan_->encoding.value_type, codes_.data(), i, values_[i]);
     return {};
   }
   const uint64_t tiles = ceil_div(count, kTileRows);

@@ -9,17 +9,12 @@
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
+#include "formats/import/composition.h"
 #include "formats/import/plane_matrix.h"
 #include "formats/import/ternary_matrix.h"
 
 namespace tern {
 namespace {
-
-Encoding dense_encoding(FloatType type) {
-  Encoding e;
-  e.value_type = type;
-  return e;
-}
 
 Encoding trit_encoding(ScaleScope scope, TritPacking pack) {
   Encoding e;
@@ -147,6 +142,8 @@ MatrixPlan plan_plain(const SourceMatrix& m) {
   e.kind = EncodingKind::plain;
   return with_encoding(m, e, false);
 }
+
+MatrixPlan plan_fixed(const SourceMatrix& m) { return with_encoding(m, m.form.encoding, true); }
 
 Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const ConvertOptions& options) {
   using Kind = SourceForm::Kind;

@@ -24,6 +24,7 @@ struct MatrixPlan {
 };
 
 MatrixPlan plan_plain(const SourceMatrix& m);  // a vector, f32
+MatrixPlan plan_fixed(const SourceMatrix& m);  // of a composition, as its form says
 // A linear layer. Reads dense matrices where their values decide (is it ternary already?).
 Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const ConvertOptions& options);
 // Embedding or head: automatic is int8 beside low-bit linears, else as the checkpoint has them.

@@ -17,10 +17,13 @@ namespace tern {
 
 // What the checkpoint itself stores; importing keeps it when the target encoding can.
 struct SourceForm {
-  enum class Kind { dense, trit, int8 } kind = Kind::dense;
+  enum class Kind { dense, trit, int8, fixed } kind = Kind::dense;
   FloatType value_type = FloatType::f32;        // dense
   ScaleScope scope = ScaleScope::none;          // trit: tensor or row; int8: row or group
   uint32_t group = 0;
+  // fixed: part of a composition, stored so whatever encoding is asked for: plain, dense, index or vector.
+  Encoding encoding = {};
+  std::string codebook = {};  // vector: name of the matrix that holds it
 };
 
 class SourceMatrix {
@@ -37,6 +40,15 @@ class SourceMatrix {
   // Only for those kinds.
   virtual Status read_codes(uint64_t begin, uint64_t count, std::span<int8_t> out) const;
   virtual Status read_scales(uint64_t begin, uint64_t count, std::span<float> out) const;
+  // fixed index: values begin .. of the vector. fixed vector: the indices of lanes begin .. (formats/encoding/vector.h),
+  // [plane][count][positions]; read_scales gives those of rows (tensor: planes; row: count x planes).
+  virtual Status read_indices(uint64_t begin, uint64_t count, std::span<uint32_t> out) const;
+};
+
+// A layer that is more than the matrix of its name. Tensors are positions in SourceModel::matrices.
+struct SourceLinear {
+  LinearRecord linear;         // taps raw or transformed; `input` and `bias` are unused
+  std::vector<InputOp> input;  // what becomes of the activation before the terms; layers of one input that agree share it
 };
 
 // How the model was trained to see its inputs.
@@ -47,6 +59,7 @@ struct SourceModel {
   bool tied_head = false;  // no matrix "head"; the head reads "embed.tokens"
   TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: int8 per token)
   std::vector<std::unique_ptr<SourceMatrix>> matrices;
+  std::vector<SourceLinear> linears;  // only compositions
   std::optional<TokenizerData> tokenizer;
   std::optional<ChatTemplate> chat;  // with a tokenizer
   std::string chat_note;             // what was found, in words; empty without a tokenizer
@@ -54,6 +67,7 @@ struct SourceModel {
   std::string convention;  // "Hugging Face Llama", "BitNet b1.58 packed (inverse scale)", "llama2.c v2"
 
   const SourceMatrix* find(std::string_view name) const;
+  const SourceLinear* find_linear(std::string_view name) const;
 };
 
 struct ImportOptions {

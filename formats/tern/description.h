@@ -53,6 +53,7 @@ struct TensorRecord {
   Encoding encoding;
   uint64_t rows = 0, cols = 0;  // plain vectors: rows = 1
   uint32_t experts = 1;         // stacked matrices of equal shape
+  uint32_t codebook = kNoTensor;  // vector: the tensor with its codebooks, which others may share
   Part codes, scales;           // scales.bytes = 0 when the encoding has none
 };
 
@@ -68,6 +69,8 @@ struct InputOp {
   uint8_t bits = 0;                   // quantize: 8
   ScaleScope scope = ScaleScope::none;  // quantize: row (per token) or group (per token and group)
   uint32_t group = 0;                 // quantize: columns per scale when scope is group
+
+  bool operator==(const InputOp&) const = default;
 };
 
 struct InputRecord {
@@ -180,6 +183,7 @@ struct ModelDescription {
 // has one term on tensor "embed.tokens". Block i:
 //   blocks.i.attn.norm, .attn.q, .attn.k, .attn.v, .attn.q_norm and .attn.k_norm (optional),
 //   .attn.sub_norm (optional), .attn.o,
+//   blocks.i.attn.qkv instead of q, k, v; blocks.i.ffn.up_gate instead of gate and up
 //   blocks.i.ffn.norm, .ffn.gate, .ffn.up, .ffn.sub_norm (optional), .ffn.down; output.norm
 // Inputs: blocks.i.attn.in (q, k, v), blocks.i.attn.out (o), blocks.i.ffn.in (gate, up),
 //   blocks.i.ffn.mid (down), head.in. Instead of a shared input, each of q, k, v may have its own,

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/checked.h"
+#include "formats/encoding/values.h"
 #include "formats/tern/container.h"
 #include "formats/tern/limits.h"
 #include "formats/tern/sections.h"
@@ -119,6 +120,15 @@ std::span<const std::byte> TernFile::codes(uint32_t tensor) const {
 std::span<const std::byte> TernFile::scales(uint32_t tensor) const {
   const Part& part = description_.tensors[tensor].scales;
   return bytes_.subspan(part.offset, part.bytes);
+}
+
+CodebookView TernFile::codebook(uint32_t tensor) const {
+  const uint32_t at = description_.tensors[tensor].codebook;
+  if (at == kNoTensor) return {};
+  const Encoding& e = description_.tensors[at].encoding;
+  CodebookView view{codes(at).data(), e.value_type, e.kind == EncodingKind::int_, 1};
+  if (view.integer) view.scale = load_float(e.scale_type, scales(at).data(), 0);
+  return view;
 }
 
 uint32_t TernFile::find_tensor(std::string_view name) const {

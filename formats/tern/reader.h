@@ -13,6 +13,7 @@
 #include "base/mapped_file.h"
 #include "base/progress.h"
 #include "base/status.h"
+#include "formats/encoding/vector.h"
 #include "formats/tern/description.h"
 
 namespace tern {
@@ -30,6 +31,7 @@ class TernFile {
 
   std::span<const std::byte> codes(uint32_t tensor) const;   // 64-byte aligned
   std::span<const std::byte> scales(uint32_t tensor) const;  // 64-byte aligned, may be empty
+  CodebookView codebook(uint32_t tensor) const;              // of a vector tensor; others: none
   uint32_t find_tensor(std::string_view name) const;         // kNoTensor if absent
 
   // Reads everything: XXH3 of every section and part, trit codes in 0..2, finite scales and

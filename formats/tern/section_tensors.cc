@@ -26,6 +26,8 @@ void put_part(ByteWriter& writer, const Part& part) {
 bool has_value_type(const Encoding& e) { return e.kind == EncodingKind::plain || e.kind == EncodingKind::dense; }
 
 // Fields that an encoding does not use are stored as 0 and keep their defaults in memory.
+constexpr uint8_t kInputAxis = 0x80;  // of the byte that holds a vector's length
+
 bool get_encoding(ByteReader& reader, Encoding& e) {
   e.kind = static_cast<EncodingKind>(reader.get<uint16_t>());
   const auto value_type = reader.get<uint8_t>();
@@ -33,11 +35,15 @@ bool get_encoding(ByteReader& reader, Encoding& e) {
   e.planes = reader.get<uint8_t>();
   e.scope = static_cast<ScaleScope>(reader.get<uint8_t>());
   const auto scale_type = reader.get<uint8_t>();
-  const auto reserved = reader.get<uint8_t>();
+  const auto vector = reader.get<uint8_t>();
   e.group = reader.get<uint32_t>();
   if (has_value_type(e)) e.value_type = static_cast<FloatType>(value_type);
   if (e.scope != ScaleScope::none) e.scale_type = static_cast<FloatType>(scale_type);
-  return reserved == 0 && (has_value_type(e) || value_type == 0) && (e.scope != ScaleScope::none || scale_type == 0);
+  if (e.kind == EncodingKind::vector) {
+    e.length = vector & (kInputAxis - 1);
+    e.axis = vector & kInputAxis ? VectorAxis::input : VectorAxis::output;
+  }
+  return (vector == 0 || e.kind == EncodingKind::vector) && (has_value_type(e) || value_type == 0) && (e.scope != ScaleScope::none || scale_type == 0);
 }
 
 void put_encoding(ByteWriter& writer, const Encoding& e) {
@@ -47,7 +53,7 @@ void put_encoding(ByteWriter& writer, const Encoding& e) {
   writer.put<uint8_t>(e.planes);
   writer.put<uint8_t>(static_cast<uint8_t>(e.scope));
   writer.put<uint8_t>(e.scope != ScaleScope::none ? static_cast<uint8_t>(e.scale_type) : 0);
-  writer.put<uint8_t>(0);
+  writer.put<uint8_t>(e.axis == VectorAxis::input ? e.length | kInputAxis : e.length);
   writer.put<uint32_t>(e.group);
 }
 
@@ -65,7 +71,7 @@ Result<std::vector<TensorRecord>> read_tensors(std::span<const std::byte> bytes)
     t.rows = reader.get<uint64_t>();
     t.cols = reader.get<uint64_t>();
     t.experts = reader.get<uint32_t>();
-    reserved &= reader.get<uint32_t>() == kNoTensor;  // codebook
+    t.codebook = reader.get<uint32_t>();
     t.codes = get_part(reader);
     t.scales = get_part(reader);
     reserved &= get_part(reader) == Part{};  // offsets
@@ -86,7 +92,7 @@ void write_tensors(ByteWriter& writer, const std::vector<TensorRecord>& tensors)
     writer.put<uint64_t>(t.rows);
     writer.put<uint64_t>(t.cols);
     writer.put<uint32_t>(t.experts);
-    writer.put<uint32_t>(kNoTensor);
+    writer.put<uint32_t>(t.codebook);
     put_part(writer, t.codes);
     put_part(writer, t.scales);
     put_part(writer, {});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "formats/encoding/vector.h"
 #include "formats/tern/limits.h"
 #include "formats/tern/utf8.h"
 
@@ -63,6 +64,29 @@ Status validate_tensor(const TensorRecord& t) {
   if (layout.ok()) return {};
   const Status error = layout.status();
   return error.code() == Code::invalid_argument ? corrupt(error.message()) : error;
+}
+
+// Plain floats, or along the input axis int of 8 bits with one scale. REQUIRES both records valid by themselves.
+Status validate_codebook(const std::vector<TensorRecord>& tensors, const TensorRecord& t) {
+  const Encoding& e = t.encoding;
+  if (e.kind != EncodingKind::vector) {
+    if (t.codebook == kNoTensor) return {};
+    return corrupt(fmt::format("codebook is {}, expected none for {}", t.codebook, describe(e)));
+  }
+  if (t.codebook >= tensors.size()) {
+    return corrupt(fmt::format("codebook is tensor {}, expected one below {}", t.codebook, tensors.size()));
+  }
+  const TensorRecord& book = tensors[t.codebook];
+  const Encoding& values = book.encoding;
+  const bool integer = values.kind == EncodingKind::int_ && values.bits == 8 && values.scope == ScaleScope::tensor;
+  if (values.kind != EncodingKind::plain && !(integer && e.axis == VectorAxis::input)) {
+    return corrupt(fmt::format("codebook '{}' is {}, expected plain{}", book.name, describe(values),
+                               e.axis == VectorAxis::input ? " or 8-bit int with a scale per tensor" : ""));
+  }
+  const uint64_t entries = codebook_entries(e, t.cols);
+  if (book.rows == entries && book.cols == e.length) return {};
+  return corrupt(fmt::format("codebook '{}' is {} x {}, expected {} x {}", book.name, book.rows, book.cols, entries,
+                             e.length));
 }
 
 Status validate_chat(const ModelDescription& d) {
@@ -150,6 +174,7 @@ Status validate_tensors(const std::vector<TensorRecord>& tensors) {
   TERN_TRY(check_records("tensors", tensors.size(), kMaxTensors));
   TERN_TRY(check_names(tensors, "tensor"));
   for (const TensorRecord& t : tensors) TERN_TRY(validate_tensor(t).within("tensor '" + t.name + "'"));
+  for (const TensorRecord& t : tensors) TERN_TRY(validate_codebook(tensors, t).within("tensor '" + t.name + "'"));
   return {};
 }
 

@@ -46,7 +46,10 @@ class ModelChecker {
     const uint64_t hidden = c.hidden_size, ffn = c.ffn_size;
     TERN_TRY(check_vector(block + "attn.norm", hidden, true));
     const bool own_attn = has_own_input(block + "attn.q"), own_ffn = has_own_input(block + "ffn.gate");
+    const bool fused_attn = linears_.contains(block + "attn.qkv"), fused_ffn = linears_.contains(block + "ffn.up_gate");
+    if (fused_attn) TERN_TRY(check_linear(block + "attn.qkv", block + "attn.in", q + 2 * kv, hidden, true));
     for (const auto& [layer, rows] : {std::pair{"attn.q", q}, {"attn.k", kv}, {"attn.v", kv}}) {
+      if (fused_attn) break;
       TERN_TRY(check_linear(block + layer, block + (own_attn ? layer + kOwnInput : "attn.in"), rows, hidden, true));
     }
     TERN_TRY(check_vector(block + "attn.q_norm", c.head_dim, false));
@@ -54,7 +57,9 @@ class ModelChecker {
     TERN_TRY(check_vector(block + "attn.sub_norm", q, false));
     TERN_TRY(check_linear(block + "attn.o", block + "attn.out", hidden, q, true));
     TERN_TRY(check_vector(block + "ffn.norm", hidden, true));
+    if (fused_ffn) TERN_TRY(check_linear(block + "ffn.up_gate", block + "ffn.in", 2 * ffn, hidden, true));
     for (const char* layer : {"ffn.gate", "ffn.up"}) {
+      if (fused_ffn) break;
       TERN_TRY(check_linear(block + layer, block + (own_ffn ? layer + kOwnInput : "ffn.in"), ffn, hidden, true));
     }
     TERN_TRY(check_vector(block + "ffn.sub_norm", ffn, false));
@@ -76,7 +81,7 @@ class ModelChecker {
     const auto found = tensors_.find("embed.tokens");
     if (found == tensors_.end()) return corrupt("tensor 'embed.tokens' is missing");
     const TensorRecord& t = d_.tensors[found->second];
-    tensor_seen_[found->second] = true;
+    mark(found->second);
     if (t.encoding.kind == EncodingKind::plain || t.encoding.kind == EncodingKind::index) {
       return corrupt(fmt::format("tensor '{}' is {}, expected a tiled matrix", t.name, describe(t.encoding)));
     }
@@ -116,7 +121,9 @@ class ModelChecker {
   }
 
   void mark(uint32_t tensor) {
-    if (tensor != kNoTensor) tensor_seen_[tensor] = true;
+    if (tensor == kNoTensor) return;
+    tensor_seen_[tensor] = true;
+    if (d_.tensors[tensor].codebook != kNoTensor) tensor_seen_[d_.tensors[tensor].codebook] = true;
   }
 
   void mark_references(const LinearRecord& linear) {

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 #include "formats/encoding/values.h"
+#include "formats/encoding/vector.h"
 #include "formats/tern/hash.h"
 #include "formats/tern/limits.h"
 #include "formats/tern/reader.h"
@@ -86,6 +88,8 @@ class PayloadVerifier {
         return check_padding(t, layout, codes, 1);
       case EncodingKind::trit:
         return check_trits(t, layout, codes);
+      case EncodingKind::vector:
+        return check_indices(t, layout, codes);
       default:
         return {};
     }
@@ -116,6 +120,28 @@ class PayloadVerifier {
       if (byte & (byte >> 1) & 0x55) return corrupt(fmt::format("byte {} holds the code 3, expected 0 to 2", i));
     }
     return check_padding(t, layout, codes, t.encoding.planes);
+  }
+
+  // Every index is legal. Tiles end with lanes of index 0, then zeros up to a block.
+  static Status check_indices(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
+    const Encoding& e = t.encoding;
+    const uint64_t full = vector_tile_lanes(e), positions = vector_positions(e, t.cols);
+    const uint64_t lanes = e.axis == VectorAxis::output ? ceil_div(t.rows, e.length) : t.rows;
+    for (uint64_t lane = lanes; lane < layout.lanes; ++lane) {
+      for (uint64_t i = 0; i < e.planes * positions; ++i) {
+        if (vector_index(e, layout, t.cols, codes.data(), i / positions, lane, i % positions) != 0)
+          return corrupt(fmt::format("padding at vector row {}, plane {}, position {} is not zero", lane, i / positions,
+                                     i % positions));
+      }
+    }
+    for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+      const uint64_t used = e.planes * positions * vector_record_bytes(e, vector_lanes(e, layout, tile));
+      for (uint64_t i = used; i < vector_tile_bytes(e, layout, t.cols, tile); ++i) {
+        if (codes[tile * layout.tile_bytes + i] != std::byte{0})
+          return corrupt(fmt::format("padding after vector row {} is not zero", std::min(lanes, (tile + 1) * full) - 1));
+      }
+    }
+    return {};
   }
 
   // int and trit: visits the rows beyond the matrix whole, and of other rows the blocks that end a group.
@@ -154,8 +180,8 @@ class PayloadVerifier {
   static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {
     TERN_TRY(check_finite(t.encoding.scale_type, scales, "scale"));
     if (t.encoding.scope == ScaleScope::tensor) return {};
-    const uint64_t runs = layout.scale_count / layout.tiles / kTileRows;
-    for (uint64_t row = t.rows; row < layout.tiles * kTileRows; ++row) {
+    const uint64_t rows = align_up(t.rows, kTileRows), runs = layout.scale_count / rows;
+    for (uint64_t row = t.rows; row < rows; ++row) {
       for (uint64_t run = 0; run < runs; ++run) {
         const uint64_t i = (row / kTileRows * runs + run) * kTileRows + row % kTileRows;
         if (load_float(t.encoding.scale_type, scales.data(), i) != 0) {

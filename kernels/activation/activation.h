@@ -1,4 +1,4 @@
-// Gated activations and the residual sum, element by element. V: F32x16 of an ISA.
+// Gated activations, sums and products, element by element. V: F32x16 of an ISA.
 //   silu_mul:  y = gate / (1 + exp(-gate)) * up      (SwiGLU, Shazeer 2020)
 //   relu2_mul: y = max(0, gate)^2 * up               (Primer, So et al. 2021; BitNet b1.58 2B4T)
 #pragma once
@@ -30,6 +30,17 @@ void relu2_mul(const float* gate, const float* up, uint64_t n, float* y) {
 template <class V>
 void add(const float* x, uint64_t n, float* y) {
   simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) { store(load(y + i) + load(x + i), y + i); });
+}
+
+template <class V>
+void add_scaled(const float* x, float scale, uint64_t n, float* y) {
+  const V s = V::broadcast(scale);
+  simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) { store(fma(s, load(x + i), load(y + i)), y + i); });
+}
+
+template <class V>
+void multiply(const float* x, uint64_t n, float* y) {
+  simd::for_lanes<V>(n, [&](size_t i, auto load, auto store) { store(load(y + i) * load(x + i), y + i); });
 }
 
 // One conversion for all ISAs, outside the per-ISA file: emulators that stand in for absent hardware (Bochs 2.7)

@@ -15,7 +15,7 @@ namespace tern {
 struct LinearKernelEntry {
   const char* name;  // linear_<encoding>_<input>_<family>_<isa>: "linear_trit2_a8_dot_avx512vnni"
   EncodingKind encoding;
-  uint8_t bits;      // as Encoding::bits; dense: 0
+  uint8_t bits;      // as Encoding::bits; dense: 0; vector: most bits of an index, 8 or 16, or 0 for the output axis
   FloatType value_type;  // dense only
   LinearInput input;
   KernelFamily family;
@@ -46,6 +46,8 @@ struct ElementKernels {
   void (*silu_mul)(const float* gate, const float* up, uint64_t n, float* y);   // silu(gate) * up
   void (*relu2_mul)(const float* gate, const float* up, uint64_t n, float* y);  // max(0, gate)^2 * up
   void (*add)(const float* x, uint64_t n, float* y);                            // y += x
+  void (*add_scaled)(const float* x, float scale, uint64_t n, float* y);        // y = fma(scale, x, y)
+  void (*multiply)(const float* x, uint64_t n, float* y);                       // y *= x
   void (*to_f16)(const float* x, uint64_t n, uint16_t* y);                      // as f32_to_f16 of base/half.h
   // Rotates one head of d values by precomputed cos/sin of d/2 angles, in place.
   void (*rope_halves)(float* x, const float* cos, const float* sin, uint64_t d);
@@ -53,6 +55,10 @@ struct ElementKernels {
   // `count` query heads over one block of the cache; see kernels/attention/attention.h.
   void (*attend_block)(const struct AttentionBlock& block, struct AttentionQuery* queries, uint64_t count,
                        std::byte* scratch);
+  // One row of n values in place; scratch: n floats. See kernels/hadamard/hadamard.h.
+  void (*hadamard)(const struct HadamardShape& shape, uint64_t n, float* x, float* scratch);
+  // Rows [begin, end) of a sparse term for one token; see kernels/sparse/sparse.h.
+  void (*add_sparse)(const struct SparseView& w, uint64_t begin, uint64_t end, const float* x, float scale, float* y);
 };
 
 std::span<const ElementKernels> element_kernels();  // best first, scalar last

@@ -5,15 +5,18 @@
 #include "kernels/activation/quantize.h"
 #include "kernels/attention/attend.h"
 #include "kernels/dispatch/dispatch.h"
+#include "kernels/hadamard/transform.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/rope/rope.h"
+#include "kernels/sparse/sparse.h"
 
 namespace tern {
 
 template <class V>
 constexpr ElementKernels make_elements(const char* isa, CpuFeatures needs) {
-  return {isa,    needs,     rms_norm<V>,    quantize_int8<V>,    silu_mul<V>,    relu2_mul<V>,
-          add<V>, to_f16<V>, rope_halves<V>, rope_interleaved<V>, attend_block<V>};
+  return {isa,           needs,       rms_norm<V>, quantize_int8<V>, silu_mul<V>,         relu2_mul<V>,    add<V>,
+          add_scaled<V>, multiply<V>, to_f16<V>,   rope_halves<V>,   rope_interleaved<V>, attend_block<V>, hadamard<V>,
+          add_sparse<V>};
 }
 
 extern const ElementKernels kElementsScalar, kElementsAvx2, kElementsAvx512, kElementsNeon;

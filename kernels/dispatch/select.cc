@@ -3,10 +3,16 @@
 namespace tern {
 namespace {
 
+uint8_t kernel_bits(const Encoding& e) {
+  if (e.kind != EncodingKind::vector) return e.bits;
+  if (e.axis == VectorAxis::output) return 0;
+  return e.bits <= 8 ? 8 : 16;
+}
+
 bool serves(const LinearKernelEntry& kernel, const Encoding& encoding, LinearInput input) {
   if (kernel.encoding != encoding.kind || kernel.input != input) return false;
   if (encoding.kind == EncodingKind::dense) return kernel.value_type == encoding.value_type;
-  return kernel.bits == encoding.bits;
+  return kernel.bits == kernel_bits(encoding);
 }
 
 }  // namespace

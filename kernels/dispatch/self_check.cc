@@ -1,5 +1,6 @@
 #include "kernels/dispatch/self_check.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -18,10 +19,12 @@ bool remembered(const Entry& entry, bool (*check)(const Entry&)) {
 }
 
 bool check_linear(const LinearKernelEntry& kernel) {
-  Encoding encoding;
-  encoding.kind = kernel.encoding, encoding.bits = kernel.bits, encoding.value_type = kernel.value_type;
-  const LinearKernelEntry* reference = select_linear(encoding, kernel.input, 0, KernelFamily::reference);
-  return reference != nullptr && (reference == &kernel || same_bits(kernel, *reference));
+  const auto kernels = linear_kernels();
+  const auto reference = std::find_if(kernels.begin(), kernels.end(), [&](const LinearKernelEntry& k) {
+    return k.needs == 0 && k.family == KernelFamily::reference && k.encoding == kernel.encoding &&
+           k.bits == kernel.bits && k.value_type == kernel.value_type && k.input == kernel.input;
+  });
+  return reference != kernels.end() && (&*reference == &kernel || same_bits(kernel, *reference));
 }
 
 bool check_elements(const ElementKernels& kernels) {

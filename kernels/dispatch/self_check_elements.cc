@@ -5,6 +5,8 @@
 #include "base/half.h"
 #include "kernels/attention/attention.h"
 #include "kernels/dispatch/self_check.h"
+#include "kernels/hadamard/hadamard.h"
+#include "kernels/sparse/sparse.h"
 
 namespace tern {
 namespace {
@@ -63,13 +65,43 @@ bool check_vectors(const Pair& pair, uint64_t n, Random& random) {
   const auto silu = [&](const auto& t, float* y) { t.silu_mul(g.data(), w.data(), n, y); };
   const auto relu2 = [&](const auto& t, float* y) { t.relu2_mul(g.data(), w.data(), n, y); };
   const auto add = [&](const auto& t, float* y) { t.add(w.data(), n, y); };
+  const auto add_scaled = [&](const auto& t, float* y) { t.add_scaled(w.data(), 0.7f, n, y); };
+  const auto multiply = [&](const auto& t, float* y) { t.multiply(w.data(), n, y); };
   const auto to_f16 = [&](const auto& t, float* y) {
     std::vector<uint16_t> halves(n + kMargin, 0x7bff);
     t.to_f16(g.data(), n, halves.data());
     for (uint64_t i = 0; i < n; ++i) y[i] = halves[i];
   };
   return pair.agree(x, rms) && pair.agree(x, rms_in_place) && pair.agree(x, silu) && pair.agree(x, relu2) &&
-         pair.agree(x, add) && pair.agree(x, to_f16);
+         pair.agree(x, add) && pair.agree(x, add_scaled) && pair.agree(x, multiply) && pair.agree(x, to_f16);
+}
+
+// Two runs each: stages within registers alone, with a tail; all stages; and with a matrix.
+bool check_hadamard(const Pair& pair, Random& random) {
+  for (const auto& [order, length] : {std::pair<uint64_t, uint64_t>{1, 4}, {1, 64}, {5, 8}, {5, 32}}) {
+    const uint64_t n = 2 * order * length;
+    Floats signs(n), matrix(order * order);
+    for (Floats* many : {&signs, &matrix}) {
+      for (float& v : *many) v = random.below(2) == 0 ? 1.f : -1.f;
+    }
+    const HadamardShape shape{signs.data(), order > 1 ? matrix.data() : nullptr, order, length, 0.3f};
+    const bool agree = pair.agree(draw_many(random, n), [&](const ElementKernels& t, float* y) {
+      Floats scratch(n);
+      t.hadamard(shape, n, y, scratch.data());
+    });
+    if (!agree) return false;
+  }
+  return true;
+}
+
+bool check_sparse(const Pair& pair, Random& random) {
+  const uint32_t starts[] = {0, 3, 3, 8}, columns[] = {6, 0, 2, 1, 3, 3, 5, 4};
+  const Floats x = draw_many(random, 7), values = draw_many(random, std::size(columns));
+  const SparseView w{reinterpret_cast<const std::byte*>(values.data()), FloatType::f32, columns, starts};
+  return pair.agree(draw_many(random, 3), [&](const ElementKernels& t, float* y) {
+    t.add_sparse(w, 0, 2, x.data(), 0.7f, y);
+    t.add_sparse(w, 2, 3, x.data(), -1.3f, y);
+  });
 }
 
 // Codes, scales and sums side by side, as floats: all are exact.
@@ -161,7 +193,8 @@ bool same_bits(const ElementKernels& kernels, const ElementKernels& reference) {
   Floats small = draw_many(random, 87);
   for (uint64_t i = 32; i < 64; ++i) small[i] *= 0x1p-30f;  // below the least maximum
   return check_rounding(pair, halves, 87) && check_rounding(pair, halves, 32) && check_rounding(pair, small, 87) &&
-         check_rounding(pair, small, 32) && check_rope(pair, random) && check_attention(pair, random);
+         check_rounding(pair, small, 32) && check_rope(pair, random) && check_attention(pair, random) &&
+         check_hadamard(pair, random) && check_sparse(pair, random);
 }
 
 }  // namespace tern

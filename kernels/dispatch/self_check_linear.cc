@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "base/checked.h"
@@ -12,6 +13,13 @@ namespace {
 using self_check::draw;
 using self_check::Lines;
 
+struct Vectors {
+  uint8_t length = 0, bits = 0;
+  uint32_t group = 0;  // columns of a codebook
+  FloatType value_type = FloatType::f16;
+  bool integer = false;  // a codebook of int8; always so for activations of int8
+};
+
 struct Shape {
   ScaleScope scope;
   FloatType scale_type;
@@ -20,6 +28,7 @@ struct Shape {
   bool input_groups;  // activations are rounded in the weights' groups
   uint64_t first_tile;
   bool extreme;  // a row of the largest codes and one of the smallest, long runs of activations 127 and -127
+  Vectors vectors = {};
 };
 
 constexpr uint32_t kGroup = 26;  // a multiple of no block
@@ -30,6 +39,26 @@ constexpr Shape kShapes[] = {
     {ScaleScope::row, FloatType::f32, 3, 57, 21, 5, false, 1, false},
     {ScaleScope::tensor, FloatType::f32, 2, 2, 37, 1, false, 0, true},
 };
+
+// Of vout, vin8 and vin16 in this order, with the lengths and widths that kernels treat in ways of their own.
+constexpr Shape kVectorShapes[3][4] = {
+    {{ScaleScope::none, FloatType::f32, 1, 283, 37, 1, false, 0, false, {8, 16}},
+     {ScaleScope::row, FloatType::f32, 2, 205, 23, 15, false, 0, false, {6, 12, 10, FloatType::bf16}},
+     {ScaleScope::tensor, FloatType::f32, 1, 500, 19, 5, false, 1, false, {12, 8}},
+     {ScaleScope::none, FloatType::f32, 1, 77, 21, 1, false, 0, false, {4, 5, 0, FloatType::f32}}},
+    {{ScaleScope::row, FloatType::f16, 1, 587, 150, 1, false, 0, false, {4, 8}},
+     {ScaleScope::row, FloatType::f32, 2, 139, 57, 15, false, 1, false, {8, 8, 24, FloatType::f16, true}},
+     {ScaleScope::tensor, FloatType::bf16, 1, 75, 37, 5, false, 0, false, {4, 4, 0, FloatType::f32}},
+     {ScaleScope::none, FloatType::f32, 1, 66, 1029, 1, false, 0, true, {7, 8, 0, FloatType::bf16}}},
+    {{ScaleScope::row, FloatType::f16, 1, 75, 61, 1, false, 0, false, {8, 16}},
+     {ScaleScope::row, FloatType::f32, 2, 139, 57, 15, false, 1, false, {8, 12, 16}},
+     {ScaleScope::tensor, FloatType::f32, 1, 33, 37, 5, false, 0, false, {6, 11, 0, FloatType::f32}},
+     {ScaleScope::none, FloatType::f32, 1, 21, 37, 1, false, 0, false, {16, 9, 0, FloatType::f32, true}}}};
+
+std::span<const Shape> shapes_of(const LinearKernelEntry& kernel) {
+  if (kernel.encoding != EncodingKind::vector) return kShapes;
+  return kVectorShapes[kernel.bits / 8];
+}
 
 // Columns after which narrow sums of extreme codes overflow, if they were not emptied: look-up tables fill the
 // scratch memory at 15360 columns of trits, their int16 sums at 4096.
@@ -42,12 +71,14 @@ class Layer {
  public:
   Layer(const LinearKernelEntry& kernel, const Shape& shape)
       : shape_(shape), random_(shape.rows), encoding_(encoding_of(kernel)) {
-    const uint64_t cols = shape.extreme ? many_columns(kernel) : shape.cols;
+    const bool longer = shape.extreme && kernel.encoding != EncodingKind::vector;
+    const uint64_t cols = longer ? many_columns(kernel) : shape.cols;
     layout_ = layout_of(encoding_, shape.rows, cols).value();
     weight_ = {encoding_, layout_, shape.rows, cols, nullptr, nullptr};
     input_.tokens = shape.tokens;
     make_codes();
     make_scales();
+    if (encoding_.kind == EncodingKind::vector) make_codebook(kernel.input == LinearInput::int8);
     if (kernel.input == LinearInput::f32) make_floats();
     if (kernel.input == LinearInput::int8) make_rounded();
   }
@@ -64,8 +95,14 @@ class Layer {
     Encoding e;
     e.kind = kernel.encoding, e.bits = kernel.bits, e.value_type = kernel.value_type;
     if (e.kind == EncodingKind::dense) return e;
-    if (e.kind == EncodingKind::trit) e.planes = shape_.planes;
+    if (e.kind != EncodingKind::int_) e.planes = shape_.planes;
     e.scope = shape_.scope, e.scale_type = shape_.scale_type;
+    if (e.kind == EncodingKind::vector) {
+      const Vectors& v = shape_.vectors;
+      e.axis = kernel.bits == 0 ? VectorAxis::output : VectorAxis::input;
+      e.bits = v.bits, e.length = v.length, e.group = v.group;
+      return e;
+    }
     e.group = e.scope == ScaleScope::group ? kGroup : 0;
     return e;
   }
@@ -84,11 +121,30 @@ class Layer {
       const uint64_t eight = random_.next();
       std::memcpy(to + i, &eight, 8);
     }
-    if (!shape_.extreme) return;
+    if (!shape_.extreme || encoding_.kind == EncodingKind::vector) return;
     for (uint64_t i = 0; i < layout_.code_bytes; i += kBlockBytes) {  // four bytes of a block are one row's
       std::memset(to + i, 0xff, 4);
       std::memset(to + i + 4, 0, 4);
     }
+  }
+
+  // Entries of every value; extreme: of the largest and the smallest code.
+  void make_codebook(bool rounded) {
+    const Vectors& v = shape_.vectors;
+    const bool integer = rounded || v.integer;  // of length 4: sums fit int16, of others they do not
+    const uint64_t entries = codebook_entries(encoding_, weight_.cols);
+    const uint64_t values = integer ? align_up(entries, kTileRows) * align_up(v.length, 4) : entries * v.length;
+    book_ = Lines<std::byte>(values * (integer ? 1 : float_bytes(v.value_type)));
+    constexpr uint64_t kDrawn = 4099;  // of half a million; the others repeat them
+    for (uint64_t i = 0; i < values && !integer; ++i) {
+      const float value = i < kDrawn ? draw(random_) : load_float(v.value_type, book_.data(), i - kDrawn);
+      store_float(v.value_type, book_.data(), i, value);
+    }
+    for (uint64_t i = 0; i < values && integer; ++i) {
+      const uint64_t r = random_.next();
+      book_.data()[i] = static_cast<std::byte>(shape_.extreme ? (r >> 63) * 255 : v.length == 4 ? 64 + r % 128 : r);
+    }
+    weight_.codebook = {book_.data(), v.value_type, integer, integer ? draw_scale() : 1.f};
   }
 
   void make_scales() {
@@ -150,7 +206,7 @@ class Layer {
   Layout layout_;
   WeightView weight_;
   InputView input_;
-  Lines<std::byte> codes_, scales_;
+  Lines<std::byte> codes_, scales_, book_;
   Lines<float> x_, a_scales_;
   Lines<int8_t> a_;
   Lines<int32_t> sums_;
@@ -160,7 +216,7 @@ class Layer {
 
 bool same_bits(const LinearKernelEntry& kernel, const LinearKernelEntry& reference) {
   const Lines<std::byte> scratch(kLinearScratchBytes);
-  for (const Shape& shape : kShapes) {
+  for (const Shape& shape : shapes_of(kernel)) {
     const Layer layer(kernel, shape);
     const std::vector<float> y = layer.run(kernel.run, scratch.data());
     const std::vector<float> expected = layer.run(reference.run, scratch.data());

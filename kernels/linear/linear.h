@@ -10,6 +10,13 @@
 //   f32 activations:   per group g, plane p: s = chain over ascending columns s = fma(w, x, s), s
 //                      starts at 0, w the unscaled weight; then y = fma(w_scale, s, y)
 //                      dense: y = fma(w, x, y) over ascending columns, no scale
+//   vectors:           scale_p = the plane's scale (none: 1) * the codebook's; over ascending planes y = fma(scale_p, s, y),
+//                      y from 0, s from 0 and unscaled over all columns; those beyond the matrix meet zeros
+//     vout             output axis: s = fma(c, x, s) over ascending columns
+//     vin8             input axis, up to 8 bits an index: per vector t = fma(c, x, t) over its columns, t from 0; s = s + t:
+//                      what a table of the entries' partial sums gives
+//     vin16            input axis, more bits: column k goes to sum k mod 16 by fma, a tail padded with zeros; then sum i += sum i + 8, + 4, + 2, + 1
+//     vin8, int8 x     y = fma(float(S), scale_p * a_scale, y), S exact; int codebooks, one activation scale a token
 // Integer sums fit int32 for cols <= kMaxCols; plans check it.
 #pragma once
 
@@ -17,6 +24,7 @@
 #include <cstdint>
 
 #include "formats/encoding/encoding.h"
+#include "formats/encoding/vector.h"
 
 namespace tern {
 
@@ -28,6 +36,7 @@ struct WeightView {
   uint64_t rows = 0, cols = 0;
   const std::byte* codes = nullptr;   // 64-byte aligned
   const std::byte* scales = nullptr;  // 64-byte aligned; f32/f16/bf16 per encoding.scale_type
+  CodebookView codebook = {};         // of vectors
 };
 
 // A batch of input vectors in the form that the weight needs. Exactly one of x and codes is set.
@@ -35,7 +44,7 @@ struct WeightView {
 // scales and their sums. `groups` is the activation's own: either 1 (per token) or the weight's.
 struct InputView {
   uint64_t tokens = 0;
-  const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols
+  const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols and a multiple of 16
   uint64_t x_stride = 0;
   const int8_t* codes = nullptr;  // [tokens][code_stride], 64-byte aligned rows, in -127..127
   uint64_t code_stride = 0;

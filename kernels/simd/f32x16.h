@@ -2,7 +2,7 @@
 // every ISA. F32x16<Isa> has this interface (V below), and nothing else:
 //   V::broadcast(s)  V::load(p)  V::load_f16(p)  v.store(p)  v.store_int8(p)
 //   a + b  a - b  a * b  a / b  fma(a, b, c)  abs(a)  greater(a, b)  ordered(a)  choose(mask, a, b)
-//   scale_by_power(p, t)  sum_lanes(a)  max_lanes(a)
+//   scale_by_power(p, t)  sum_lanes(a)  max_lanes(a)  v.exchange<d>() (lane i becomes lane i ^ d, d = 1, 2, 4, 8)
 // Loads and stores need no alignment. Reductions use one tree: lane i += lane i + 8, then + 4, + 2, + 1.
 // This file has what all ISAs share; f32x16_<isa>.h specialise F32x16 on their own tag, so that no function
 // compiled with an ISA's flags can be taken for another's by the linker.

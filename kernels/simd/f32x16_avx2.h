@@ -22,6 +22,16 @@ struct F32x16<Avx2> : XsimdLanes<F32x16<Avx2>, xsimd::avx2> {
     const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
+  template <int distance>
+  F32x16 exchange() const {
+    return each([&](size_t i) {
+      const __m256 v = part[distance == 8 ? 1 - i : i];
+      if constexpr (distance == 4) return Batch(_mm256_permute2f128_ps(v, v, 1));
+      if constexpr (distance == 2) return Batch(_mm256_permute_ps(v, _MM_SHUFFLE(1, 0, 3, 2)));
+      if constexpr (distance == 1) return Batch(_mm256_permute_ps(v, _MM_SHUFFLE(2, 3, 0, 1)));
+      return Batch(v);
+    });
+  }
   friend F32x16 operator/(const F32x16& a, const F32x16& b) {
     return each([&](size_t i) { return Batch(_mm256_div_ps(a.part[i], b.part[i])); });
   }

@@ -19,6 +19,16 @@ struct F32x16<Avx512> : XsimdLanes<F32x16<Avx512>, xsimd::avx512bw> {
     const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(part[0]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
+  template <int distance>
+  F32x16 exchange() const {
+    return each([&](size_t i) {
+      const __m512 v = part[i];
+      if constexpr (distance == 8) return Batch(_mm512_shuffle_f32x4(v, v, _MM_SHUFFLE(1, 0, 3, 2)));
+      if constexpr (distance == 4) return Batch(_mm512_shuffle_f32x4(v, v, _MM_SHUFFLE(2, 3, 0, 1)));
+      if constexpr (distance == 2) return Batch(_mm512_permute_ps(v, _MM_SHUFFLE(1, 0, 3, 2)));
+      return Batch(_mm512_permute_ps(v, _MM_SHUFFLE(2, 3, 0, 1)));
+    });
+  }
   friend F32x16 operator/(const F32x16& a, const F32x16& b) {
     return each([&](size_t i) { return Batch(_mm512_div_ps(a.part[i], b.part[i])); });
   }

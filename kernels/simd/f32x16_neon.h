@@ -19,6 +19,15 @@ struct F32x16<Neon> : XsimdLanes<F32x16<Neon>, xsimd::neon64> {
     const int16x8_t high = vcombine_s16(vmovn_s32(vcvtq_s32_f32(part[2])), vmovn_s32(vcvtq_s32_f32(part[3])));
     vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
   }
+  template <int distance>
+  F32x16 exchange() const {
+    return each([&](size_t i) {
+      const float32x4_t v = part[i ^ (distance / 4)];
+      if constexpr (distance == 2) return Batch(vextq_f32(v, v, 2));
+      if constexpr (distance == 1) return Batch(vrev64q_f32(v));
+      return Batch(v);
+    });
+  }
   friend F32x16 operator/(const F32x16& a, const F32x16& b) {
     return each([&](size_t i) { return Batch(vdivq_f32(a.part[i], b.part[i])); });
   }

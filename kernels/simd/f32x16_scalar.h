@@ -42,6 +42,11 @@ struct F32x16<Scalar> {
     for (size_t i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(lane[i]);
   }
 
+  template <int distance>
+  F32x16 exchange() const {
+    return each([&](size_t i) { return lane[i ^ distance]; });
+  }
+
   friend F32x16 operator+(const F32x16& a, const F32x16& b) {
     return each([&](size_t i) { return a.lane[i] + b.lane[i]; });
   }

@@ -21,6 +21,7 @@ struct Avx512 {
   static Floats broadcast(float f) { return _mm512_set1_ps(f); }
   static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   static Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
   static void store(float* p, Floats f) { _mm512_storeu_ps(p, f); }
   static Floats load_f32(const std::byte* p) { return _mm512_loadu_ps(p); }
   static Floats load_f16(const std::byte* p) { return _mm512_cvtph_ps(load32(p)); }

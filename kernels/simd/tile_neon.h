@@ -38,6 +38,9 @@ struct Neon {
   static Floats mul(const Floats& a, const Floats& b) {
     return each<Floats>([&](int i) { return vmulq_f32(a.v[i], b.v[i]); });
   }
+  static Floats add(const Floats& a, const Floats& b) {
+    return each<Floats>([&](int i) { return vaddq_f32(a.v[i], b.v[i]); });
+  }
   static void store(float* p, const Floats& f) {
     for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, f.v[i]);
   }

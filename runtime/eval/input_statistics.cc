@@ -18,7 +18,7 @@ constexpr uint32_t kMostContext = 2048;
 class SquareSums final : public InputObserver {
  public:
   explicit SquareSums(const Model::Parts& model) {
-    const auto add = [&](const LinearPlan& linear) { sums_[&linear].resize(linear.weight.cols); };
+    const auto add = [&](const LinearPlan& linear) { sums_[&linear].resize(linear.cols); };
     model.for_each_linear(add);
   }
 

@@ -99,7 +99,7 @@ class Attention {
     }
     if (first < last)
       m_.elements->attend_block(block_, queries_ + (first - run.begin) * heads, (last - first) * heads,
-                                p_.scratch[me_.index()]);
+                                p_.scratch[me_.index()].kernel);
   }
 
   void finish(const Run& run, uint64_t heads) {

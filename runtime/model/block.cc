@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <numeric>
 
 #include "base/checked.h"
 #include "formats/encoding/values.h"
 #include "runtime/model/attention.h"
+#include "runtime/model/linear_dealer.h"
 #include "runtime/model/rope_table.h"
 
 namespace tern {
 namespace {
 
-using Range = ThreadTeam::Member::Range;
-
-constexpr uint64_t kDealtTiles = 8;  // at least: what a kernel takes at once, and enough to be worth asking for
+using Range = IndexRange;
 
 // The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
 class Forward {
@@ -25,6 +25,8 @@ class Forward {
         e_(*model.elements),
         p_(piece),
         me_(member),
+        run_(e_, piece.scratch[member.index()]),
+        dealer_(run_, member, piece.observer),
         clock_(piece.profile, member.index()) {}
 
   void run() {
@@ -39,9 +41,12 @@ class Forward {
     normalize(b.attn_norm, b.attn_in, b.attn_own);
     barrier();
     clock_.enter(Stage::qkv);
-    deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q, m_.q_size()),
-          task(b.k, {b.attn_in, b.attn_own, 1}, p_.k, m_.kv_size()),
-          task(b.v, {b.attn_in, b.attn_own, 2}, p_.v, m_.kv_size())});
+    if (b.qkv.rows != 0) {
+      dealer_.deal({task(b.qkv, {b.attn_in, b.attn_own, 0}, p_.fused)});
+    } else {
+      dealer_.deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q), task(b.k, {b.attn_in, b.attn_own, 1}, p_.k),
+                    task(b.v, {b.attn_in, b.attn_own, 2}, p_.v)});
+    }
     barrier();
     clock_.enter(Stage::rope);
     rotate_and_append(b, layer);
@@ -80,61 +85,46 @@ class Forward {
     const uint64_t half = c_.head_dim / 2;
     const Range mine = tokens();
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size);
+      decode_row(w.encoding, w.layout, w.cols, w.codes, w.scales, p_.tokens[t].id, p_.x + t * c_.hidden_size,
+                 w.codebook);
       rope_angles(m_.rope_frequencies, p_.tokens[t].position, p_.cos + t * half, p_.sin + t * half);
     }
   }
 
-  // in = norm(x), for the tokens of this member; and what layers with inputs of their own make of it.
-  void normalize(const std::vector<float>& weight, const InputPlan& plan, const std::vector<InputPlan>& own) {
-    const Range mine = tokens();
-    for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      float* in = p_.in.x + t * plan.x_stride;
-      clock_.enter(Stage::norm);
-      e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), c_.norm_eps, c_.hidden_size, in);
-      round(plan, p_.in, t);
-      for (size_t i = 0; i < own.size(); ++i) {
-        float* x = p_.own[i].x + t * own[i].x_stride;
-        if (own[i].norm.empty()) {
-          std::memcpy(x, in, plan.cols * sizeof(float));
-        } else {
-          clock_.enter(Stage::norm);
-          e_.rms_norm(in, own[i].norm.data(), c_.norm_eps, plan.cols, x);
-        }
-        round(own[i], p_.own[i], t);
-      }
+  // Runs of this member's tokens that `plan` takes at once.
+  template <class Body>
+  void for_each_run(Range mine, const InputPlan& plan, Body body) {
+    for (uint64_t t = mine.begin; t < mine.end; t += plan.tokens_at_once) {
+      body(Range{t, std::min(mine.end, t + plan.tokens_at_once)});
     }
+  }
+
+  // in = norm(x), for the tokens of this member, and its forms; and those of layers with inputs of their own.
+  void normalize(const std::vector<float>& weight, const InputPlan& plan, const std::vector<InputPlan>& own) {
+    for_each_run(tokens(), plan, [&](Range run) {
+      clock_.enter(Stage::norm);
+      for (uint64_t t = run.begin; t < run.end; ++t) {
+        float* in = p_.in.x + t * plan.x_stride;
+        e_.rms_norm(p_.x + t * c_.hidden_size, weight.data(), c_.norm_eps, c_.hidden_size, in);
+      }
+      clock_.enter(Stage::round);
+      run_.make_forms(plan, p_.in, run);
+      for (size_t i = 0; i < own.size(); ++i) run_.make_forms(own[i], p_.own[i], run);
+    });
   }
 
   // The sub-norm, if the block has one, over what attention or the gated activation left in mid.
   void finish_mid(const std::vector<float>& weight, const InputPlan& plan) {
-    const Range mine = tokens();
-    for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      float* x = p_.mid.x + t * plan.x_stride;
+    for_each_run(tokens(), plan, [&](Range run) {
       clock_.enter(Stage::norm);
-      if (!weight.empty()) e_.rms_norm(x, weight.data(), c_.norm_eps, plan.cols, x);
-      round(plan, p_.mid, t);
-    }
+      for (uint64_t t = run.begin; t < run.end && !weight.empty(); ++t) {
+        float* x = p_.mid.x + t * plan.x_stride;
+        e_.rms_norm(x, weight.data(), c_.norm_eps, plan.cols, x);
+      }
+      clock_.enter(Stage::round);
+      run_.make_forms(plan, p_.mid, run);
+    });
   }
-
-  // Completes row t of a linear's input: zero padding, and int8 codes if the plan rounds.
-  void round(const InputPlan& plan, const LinearInputBuffer& in, uint64_t t) {
-    clock_.enter(Stage::round);
-    float* x = in.x + t * plan.x_stride;
-    std::memset(x + plan.cols, 0, (plan.x_stride - plan.cols) * sizeof(float));
-    if (!plan.rounded) return;
-    e_.quantize_int8(x, plan.cols, plan.groups, plan.group_cols, plan.padded_group_cols,
-                     in.codes + t * plan.code_stride, in.scales + t * plan.groups, in.sums + t * plan.groups);
-  }
-
-  // y = W in + bias, of `tokens` inputs.
-  struct Task {
-    const LinearPlan& plan;
-    const InputPlan& input;
-    const LinearInputBuffer& in;
-    float* y;
-    uint64_t stride, tokens;
-  };
 
   // The input of layer `index` of a group: the shared one, or its own.
   struct GroupInput {
@@ -143,81 +133,71 @@ class Forward {
     size_t index;
   };
 
-  Task task(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
-    if (in.own.empty()) return {plan, in.shared, p_.in, y, stride, p_.tokens.size()};
-    return {plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size()};
+  LinearTask task(const LinearPlan& plan, const GroupInput& in, float* y) {
+    const uint64_t count = p_.tokens.size();
+    if (in.own.empty()) return {plan, in.shared, p_.in, y, count, plan.row_unit};
+    return {plan, in.own[in.index], p_.own[in.index], y, count, plan.row_unit};
   }
 
-  // Computes the rows of these tiles, and returns them.
-  Range compute(const Task& task, Range tiles) {
-    const LinearPlan& plan = task.plan;
-    InputView view;
-    view.tokens = task.tokens;
-    if (plan.kernel->input == LinearInput::int8) {
-      view.codes = task.in.codes, view.code_stride = task.input.code_stride;
-      view.scales = task.in.scales, view.sums = task.in.sums, view.groups = task.input.groups;
-    } else {
-      view.x = task.in.x, view.x_stride = task.input.x_stride;
-    }
-    plan.kernel->run(plan.weight, view, {task.y, task.stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
-    const Range rows{tiles.begin * kTileRows, std::min(tiles.end * kTileRows, plan.weight.rows)};
-    for (uint64_t t = 0; t < task.tokens && !plan.bias.empty(); ++t)
-      e_.add(plan.bias.data() + rows.begin, rows.end - rows.begin, task.y + t * task.stride + rows.begin);
-    return rows;
-  }
-
-  void observe(const Task& task) {
-    if (!p_.observer) return;
-    p_.observer->see(task.plan, task.in.x, task.input.x_stride, task.tokens, me_.share(task.input.cols));
-  }
-
-  // The tasks' tiles, one task after the other, as members come for them; after(rows) of each part.
-  template <class After>
-  void deal(std::initializer_list<Task> tasks, const After& after) {
-    uint64_t count = 0;
-    for (const Task& task : tasks) {
-      observe(task);
-      count += task.plan.weight.layout.tiles;
-    }
-    for (Range dealt; (dealt = me_.take(count, kDealtTiles)).begin != dealt.end;) {
-      uint64_t first = 0;
-      for (const Task& task : tasks) {
-        const uint64_t last = first + task.plan.weight.layout.tiles;
-        const Range tiles{std::clamp(dealt.begin, first, last) - first, std::clamp(dealt.end, first, last) - first};
-        if (tiles.begin != tiles.end) after(compute(task, tiles));
-        first = last;
-      }
-    }
-  }
-  void deal(std::initializer_list<Task> tasks) {
-    deal(tasks, [](Range) {});
+  // Behind a barrier that other layers do without: outputs that need whole rows are finished for a share of the tokens.
+  Range finish_whole(std::initializer_list<LinearTask> tasks) {
+    barrier();
+    clock_.enter(Stage::round);
+    const Range mine = me_.share(tasks.begin()->tokens);
+    for (const LinearTask& task : tasks) run_.finish_tokens(task.plan, mine, task.y);
+    return mine;
   }
 
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
-    deal({{plan, input, p_.mid, p_.added, n, count}}, [&](Range rows) {
-      for (uint64_t t = 0; t < count; ++t)
+    const LinearTask task{plan, input, p_.mid, p_.added, count, plan.row_unit};
+    const auto add = [&](Range tokens, Range rows) {
+      for (uint64_t t = tokens.begin; t < tokens.end; ++t)
         e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
+    };
+    dealer_.deal({task}, [&](Range rows) {
+      if (!plan.whole_rows) add({0, count}, rows);
     });
+    if (plan.whole_rows) add(finish_whole({task}), {0, n});
   }
 
   // mid = activation(gate) * up. Both linears have the same rows: who has the gates computes what they are for.
   void gated(const Block& b) {
-    const uint64_t n = c_.ffn_size;
-    const Task gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
-    const Task up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
-    const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
-    observe(up);
-    deal({gate}, [&](Range rows) {
-      compute(up, {rows.begin / kTileRows, ceil_div(rows.end, uint64_t{kTileRows})});
-      clock_.enter(Stage::activate);
-      for (uint64_t t = 0; t < p_.tokens.size(); ++t) {
-        activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
-                 p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
-      }
-      clock_.enter(Stage::gate_up);
+    if (b.up_gate.rows != 0) return gated_fused(b);
+    LinearTask gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate);
+    const LinearTask up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up);
+    gate.unit = std::lcm(gate.unit, up.unit);
+    const bool whole = b.gate.whole_rows || b.up.whole_rows;
+    dealer_.observe(up);
+    dealer_.deal({gate}, [&](Range rows) {
+      dealer_.compute(up, rows);
+      if (!whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, {0, gate.tokens}, rows);
     });
+    if (whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, finish_whole({gate, up}), {0, c_.ffn_size});
+  }
+
+  // Rows of up, then those of gate, which another member may have computed.
+  void gated_fused(const Block& b) {
+    const uint64_t n = c_.ffn_size;
+    const LinearTask fused = task(b.up_gate, {b.ffn_in, b.ffn_own, 0}, p_.fused);
+    dealer_.deal({fused});
+    activate(b, {p_.fused + n, p_.fused, 2 * n}, finish_whole({fused}), {0, n});
+  }
+
+  struct Gates {
+    const float *gate, *up;
+    uint64_t stride;  // from a token to the next
+  };
+
+  void activate(const Block& b, const Gates& from, Range tokens, Range rows) {
+    clock_.enter(Stage::activate);
+    const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
+    for (uint64_t t = tokens.begin; t < tokens.end; ++t) {
+      activate(from.gate + t * from.stride + rows.begin, from.up + t * from.stride + rows.begin, rows.end - rows.begin,
+               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
+    }
+    clock_.enter(Stage::gate_up);
   }
 
   void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
@@ -231,6 +211,7 @@ class Forward {
     const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
     const uint64_t d = c_.head_dim;
     const Range mine = tokens();
+    finish_qkv(b, mine);
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
@@ -239,6 +220,21 @@ class Forward {
       for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
       for (uint64_t h = 0; h < c_.kv_heads; ++h) rotate(k + h * d, cos, sin, d);
       append(layer, t);
+    }
+  }
+
+  void finish_qkv(const Block& b, Range mine) {
+    run_.finish_tokens(b.q, mine, p_.q);
+    run_.finish_tokens(b.k, mine, p_.k);
+    run_.finish_tokens(b.v, mine, p_.v);
+    if (b.qkv.rows == 0) return;
+    run_.finish_tokens(b.qkv, mine, p_.fused);
+    const uint64_t q = m_.q_size(), kv = m_.kv_size();
+    for (uint64_t t = mine.begin; t < mine.end; ++t) {
+      const float* fused = p_.fused + t * b.qkv.rows;
+      std::memcpy(p_.q + t * q, fused, q * sizeof(float));
+      std::memcpy(p_.k + t * kv, fused + q, kv * sizeof(float));
+      std::memcpy(p_.v + t * kv, fused + q + kv, kv * sizeof(float));
     }
   }
 
@@ -262,16 +258,21 @@ class Forward {
 
   void head() {
     const uint64_t count = p_.wanted.size();
-    const Range mine = me_.share(count);
-    for (uint64_t i = mine.begin; i < mine.end; ++i) {
+    for_each_run(me_.share(count), m_.head_in, [&](Range run) {
       clock_.enter(Stage::norm);
-      const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
-      e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
-      round(m_.head_in, p_.in, i);
-    }
+      for (uint64_t i = run.begin; i < run.end; ++i) {
+        const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
+        e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
+      }
+      clock_.enter(Stage::round);
+      run_.make_forms(m_.head_in, p_.in, run);
+    });
     barrier();
     clock_.enter(Stage::head);
-    if (count != 0) deal({{m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count}});
+    if (count == 0) return;
+    const LinearTask task{m_.head, m_.head_in, p_.in, p_.logits, count, m_.head.row_unit};
+    dealer_.deal({task});
+    if (m_.head.whole_rows) finish_whole({task});
   }
 
   const Model::Parts& m_;
@@ -279,6 +280,8 @@ class Forward {
   const ElementKernels& e_;
   const MicroBatch& p_;
   const ThreadTeam::Member& me_;
+  const LinearRun run_;
+  const LinearDealer dealer_;
   StageClock clock_;
 };
 

@@ -1,6 +1,7 @@
 // The forward pass of a piece: tokens of any sequences through all decoder blocks, and the head for those that
-// ask. Every member of a thread team calls forward() with the same piece. The split never changes a result:
-// linears are dealt by row tiles to whoever is free, norms and rounding by tokens, attention by (token, head).
+// ask. Every member of a thread team calls forward() with the same piece. The split never changes a result: linears are
+// dealt by row tiles to whoever is free, norms, input forms and output steps over whole rows by tokens, attention by
+// (token, head).
 #pragma once
 
 #include <array>
@@ -8,6 +9,7 @@
 
 #include "base/thread_team.h"
 #include "runtime/model/cache_layout.h"
+#include "runtime/model/linear_run.h"
 #include "runtime/model/parts.h"
 #include "runtime/model/profile.h"
 
@@ -19,14 +21,6 @@ struct BatchToken {
   int32_t id = 0;
   uint32_t position = 0;
   const CacheBlock* blocks = nullptr;  // of its sequence, through this position; writable by this piece
-};
-
-// The input of the linears of one record, in the forms that its InputPlan asks for (strides: InputPlan).
-struct LinearInputBuffer {
-  float* x = nullptr;
-  int8_t* codes = nullptr;  // 64-byte aligned
-  float* scales = nullptr;
-  int32_t* sums = nullptr;
 };
 
 // Sees what the linear layers read, before rounding (calibration). Called by every member of the team, each with a
@@ -51,10 +45,11 @@ struct MicroBatch {
   float *x = nullptr, *added = nullptr;            // hidden_size: residual stream, what a layer adds
   float *q = nullptr, *k = nullptr, *v = nullptr;  // heads * head_dim, kv_heads * head_dim
   float *gate = nullptr, *up = nullptr;            // ffn_size
+  float* fused = nullptr;                          // of a fused layer: q, k, v or up, gate
   float *cos = nullptr, *sin = nullptr;            // head_dim / 2
   LinearInputBuffer in, mid;                       // of attn.in, ffn.in, head.in; of attn.out, ffn.mid
-  std::array<LinearInputBuffer, kOwnInputs> own;   // of the layers that have inputs of their own
-  std::span<std::byte* const> scratch;             // per member; for linear layers and attention
+  std::array<LinearInputBuffer, kOwnInputs> own;   // of the layers that have inputs of their own; they share in.x
+  std::span<const MemberScratch> scratch;          // per member
 };
 
 // On return the keys and values of the tokens are in the cache and the logits are written.

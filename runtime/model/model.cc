@@ -6,42 +6,43 @@
 #include <initializer_list>
 #include <new>
 
-#include "base/checked.h"
 #include "formats/tern/validate.h"
-#include "runtime/model/linear_plan.h"
+#include "runtime/model/linear_planner.h"
 #include "runtime/model/parts.h"
 #include "runtime/model/rope_table.h"
 
 namespace tern {
 namespace {
 
-// Layers side by side: all read `shared`, or each an input of its own that is made from it.
+// Layers side by side, unless they are fused in one: all read `shared`, or each an input of its own that is made from
+// it.
 Status plan_group(const LinearPlanner& planner, const std::string& at,
-                  std::initializer_list<std::pair<const char*, LinearPlan*>> layers, InputPlan& shared,
-                  std::vector<InputPlan>& own) {
+                  std::initializer_list<std::pair<const char*, LinearPlan*>> layers,
+                  std::pair<const char*, LinearPlan*> fused, InputPlan& shared, std::vector<InputPlan>& own) {
+  if (planner.has(at + fused.first)) return planner.plan(at + fused.first, shared, *fused.second);
   const bool separate = planner.has_own_input(at + layers.begin()->first);
   if (separate) own.resize(layers.size());
   size_t i = 0;
   for (const auto& [name, plan] : layers) {
-    TERN_TRY(planner.plan(at + name, separate ? own[i++] : shared, *plan, separate));
+    TERN_TRY(planner.plan(at + name, separate ? own[i++] : shared, *plan));
   }
-  if (!separate) return {};
-  shared.cols = own[0].cols;
-  shared.x_stride = align_up(shared.cols, kTileRows);
+  if (separate) share_raw_rows(shared, own);
   return {};
 }
 
 Status plan_block(const LinearPlanner& planner, uint32_t index, Block& b) {
   const std::string at = fmt::format("blocks.{}.", index);
-  TERN_ASSIGN(b.attn_norm, planner.vector(at + "attn.norm"));
-  TERN_ASSIGN(b.q_norm, planner.vector(at + "attn.q_norm"));
-  TERN_ASSIGN(b.k_norm, planner.vector(at + "attn.k_norm"));
-  TERN_ASSIGN(b.attn_sub_norm, planner.vector(at + "attn.sub_norm"));
-  TERN_ASSIGN(b.ffn_norm, planner.vector(at + "ffn.norm"));
-  TERN_ASSIGN(b.ffn_sub_norm, planner.vector(at + "ffn.sub_norm"));
-  TERN_TRY(plan_group(planner, at, {{"attn.q", &b.q}, {"attn.k", &b.k}, {"attn.v", &b.v}}, b.attn_in, b.attn_own));
+  TERN_ASSIGN(b.attn_norm, planner.tensors().values(at + "attn.norm"));
+  TERN_ASSIGN(b.q_norm, planner.tensors().values(at + "attn.q_norm"));
+  TERN_ASSIGN(b.k_norm, planner.tensors().values(at + "attn.k_norm"));
+  TERN_ASSIGN(b.attn_sub_norm, planner.tensors().values(at + "attn.sub_norm"));
+  TERN_ASSIGN(b.ffn_norm, planner.tensors().values(at + "ffn.norm"));
+  TERN_ASSIGN(b.ffn_sub_norm, planner.tensors().values(at + "ffn.sub_norm"));
+  TERN_TRY(plan_group(planner, at, {{"attn.q", &b.q}, {"attn.k", &b.k}, {"attn.v", &b.v}}, {"attn.qkv", &b.qkv},
+                      b.attn_in, b.attn_own));
   TERN_TRY(planner.plan(at + "attn.o", b.attn_out, b.o));
-  TERN_TRY(plan_group(planner, at, {{"ffn.gate", &b.gate}, {"ffn.up", &b.up}}, b.ffn_in, b.ffn_own));
+  TERN_TRY(plan_group(planner, at, {{"ffn.gate", &b.gate}, {"ffn.up", &b.up}}, {"ffn.up_gate", &b.up_gate}, b.ffn_in,
+                      b.ffn_own));
   TERN_TRY(planner.plan(at + "ffn.down", b.ffn_mid, b.down));
   return {};
 }
@@ -66,8 +67,8 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
   const LinearPlanner planner(*parts->file, parts->features, options);
   parts->blocks.resize(c.layers);
   for (uint32_t i = 0; i < c.layers; ++i) TERN_TRY(plan_block(planner, i, parts->blocks[i]));
-  TERN_ASSIGN(parts->embedding, planner.bind(parts->file->find_tensor("embed.tokens")));
-  TERN_ASSIGN(parts->output_norm, planner.vector("output.norm"));
+  TERN_ASSIGN(parts->embedding, planner.tensors().matrix(parts->file->find_tensor("embed.tokens")));
+  TERN_ASSIGN(parts->output_norm, planner.tensors().values("output.norm"));
   TERN_TRY(planner.plan("head", parts->head_in, parts->head));
   return parts;
 }
@@ -98,7 +99,10 @@ CpuFeatures Model::features() const { return parts_->features; }
 std::vector<std::string> Model::kernels() const {
   std::vector<std::string> names;
   parts_->for_each_linear([&](const LinearPlan& l) {
-    if (std::find(names.begin(), names.end(), l.kernel->name) == names.end()) names.push_back(l.kernel->name);
+    for (const LinearPlan::Choice& choice : l.kernels) {
+      const char* name = choice.kernel->name;
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
   });
   return names;
 }
@@ -112,7 +116,9 @@ std::vector<std::string> Model::warnings() const {
     }
   };
   parts_->for_each_linear([&](const LinearPlan& l) {
-    for (const LinearKernelEntry* kernel : l.passed_over) add(kernel->name, l.kernel->name);
+    for (const LinearPlan::Choice& choice : l.kernels) {
+      for (const LinearKernelEntry* kernel : choice.passed_over) add(kernel->name, choice.kernel->name);
+    }
   });
   for (const ElementKernels* table : parts_->elements_passed_over) {
     add(fmt::format("elements ({})", table->isa), fmt::format("elements ({})", parts_->elements->isa));
@@ -122,16 +128,13 @@ std::vector<std::string> Model::warnings() const {
 
 uint64_t Model::products_per_token() const {
   uint64_t products = 0;
-  for (const Block& b : parts_->blocks)
-    for (const LinearPlan* l : {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down})
-      products += l->weight.rows * l->weight.cols;
-  return products;
+  parts_->for_each_linear([&](const LinearPlan& l) { products += l.products; });
+  return products - parts_->head.products;
 }
 
 uint64_t Model::bytes_per_token() const {
   uint64_t bytes = parts_->embedding.layout.code_bytes / parts_->embedding.rows;
-  parts_->for_each_linear(
-      [&](const LinearPlan& l) { bytes += l.weight.layout.code_bytes + l.weight.layout.scale_bytes; });
+  parts_->for_each_linear([&](const LinearPlan& l) { bytes += l.weight_bytes; });
   return bytes;
 }
 

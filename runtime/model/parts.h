@@ -15,8 +15,9 @@ struct Block {
   std::vector<float> q_norm, k_norm;  // of each head, before rotation
   std::vector<float> attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm;
   LinearPlan q, k, v, o, gate, up, down;
+  LinearPlan qkv, up_gate;  // fused: one layer for q, k, v or for up, gate, which then have no rows
   InputPlan attn_in, attn_out, ffn_in, ffn_mid;  // of q k v; of o; of gate up; of down
-  // With a norm per projection: the inputs of q, k, v and of gate, up, made from attn_in and ffn_in. Else none.
+  // Where layers have inputs of their own: those of q, k, v and of gate, up, over the raw rows of attn_in and ffn_in.
   std::vector<InputPlan> attn_own, ffn_own;
 };
 
@@ -38,9 +39,20 @@ struct Model::Parts {
   template <class F>
   void for_each_linear(F f) const {
     for (const Block& b : blocks) {
-      for (const LinearPlan* l : {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down}) f(*l);
+      for (const LinearPlan* l : {&b.q, &b.k, &b.v, &b.qkv, &b.o, &b.gate, &b.up, &b.up_gate, &b.down}) {
+        if (l->rows != 0) f(*l);
+      }
     }
     f(head);
+  }
+  template <class F>
+  void for_each_input(F f) const {
+    for (const Block& b : blocks) {
+      for (const InputPlan* plan : {&b.attn_in, &b.attn_out, &b.ffn_in, &b.ffn_mid}) f(*plan);
+      for (const InputPlan& plan : b.attn_own) f(plan);
+      for (const InputPlan& plan : b.ffn_own) f(plan);
+    }
+    f(head_in);
   }
 };
 

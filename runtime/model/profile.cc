@@ -24,12 +24,12 @@ const char* stage_name(Stage stage) {
 
 uint64_t stage_bytes(const Model& model, Stage stage) {
   uint64_t bytes = 0;
-  const auto add = [&](const LinearPlan& l) { bytes += l.weight.layout.code_bytes + l.weight.layout.scale_bytes; };
+  const auto add = [&](const LinearPlan& l) { bytes += l.weight_bytes; };
   if (stage == Stage::head) add(model.parts().head);
   for (const Block& b : model.parts().blocks) {
-    if (stage == Stage::qkv) add(b.q), add(b.k), add(b.v);
+    if (stage == Stage::qkv) add(b.q), add(b.k), add(b.v), add(b.qkv);
     if (stage == Stage::attention_out) add(b.o);
-    if (stage == Stage::gate_up) add(b.gate), add(b.up);
+    if (stage == Stage::gate_up) add(b.gate), add(b.up), add(b.up_gate);
     if (stage == Stage::down) add(b.down);
   }
   return bytes;

@@ -111,9 +111,9 @@ uint64_t model_fingerprint(const Model& model) {
   write_inputs(w, d.inputs);
   write_linears(w, d.linears);
   for (const Block& b : model.parts().blocks) {
-    for (const InputPlan* plan : {&b.attn_in, &b.attn_out, &b.ffn_in, &b.ffn_mid}) w.put(uint8_t{plan->rounded});
-    for (const InputPlan& plan : b.attn_own) w.put(uint8_t{plan.rounded});
-    for (const InputPlan& plan : b.ffn_own) w.put(uint8_t{plan.rounded});
+    for (const InputPlan* plan : {&b.attn_in, &b.attn_out, &b.ffn_in, &b.ffn_mid}) w.put(uint8_t{plan->rounded()});
+    for (const InputPlan& plan : b.attn_own) w.put(uint8_t{plan.rounded()});
+    for (const InputPlan& plan : b.ffn_own) w.put(uint8_t{plan.rounded()});
   }
   return hash64(w.bytes());
 }

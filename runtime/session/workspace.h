@@ -49,23 +49,24 @@ class Workspace {
  private:
   // The most that any record of the model needs per token.
   struct Widths {
-    uint64_t x = 0, codes = 0, groups = 0;
+    uint64_t x = 0, forms = 0;
     void include(const InputPlan& plan);
   };
   struct Input {
-    AlignedBuffer<float> x, scales;
-    AlignedBuffer<int8_t> codes;
-    AlignedBuffer<int32_t> sums;
+    AlignedBuffer<float> x;
+    AlignedBuffer<std::byte> forms;
     LinearInputBuffer bind(uint64_t tokens, const Widths& widths);
   };
+  void bind_inputs(uint64_t tokens, MicroBatch& piece);
+  void bind_scratch(uint64_t tokens, MicroBatch& piece);
 
   const Model::Parts& model_;
   unsigned threads_;
-  AlignedBuffer<float> x_, added_, q_, k_, v_, gate_, up_, cos_, sin_;
+  AlignedBuffer<float> x_, added_, q_, k_, v_, gate_, up_, fused_, cos_, sin_, partial_, rows_;
   Input in_, mid_;
-  std::array<Input, kOwnInputs> own_;
+  std::array<AlignedBuffer<std::byte>, kOwnInputs> own_;
   AlignedBuffer<std::byte> scratch_;
-  std::vector<std::byte*> scratch_of_;
+  std::vector<MemberScratch> scratch_of_;
 };
 
 }  // namespace tern

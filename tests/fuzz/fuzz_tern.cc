@@ -26,7 +26,7 @@ void use(std::span<const std::byte> bytes) {
     if (!layout.ok() || t.encoding.kind == tern::EncodingKind::index) continue;
     std::vector<float> row(t.cols);
     tern::decode_row(t.encoding, *layout, t.cols, (*file)->codes(i).data(), (*file)->scales(i).data(), t.rows - 1,
-                     row.data());
+                     row.data(), (*file)->codebook(i));
   }
 }
 

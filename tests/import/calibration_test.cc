@@ -23,7 +23,7 @@ double weighted_error(const SourceModel& source, const std::string& path, const 
   std::vector<float> row(t.cols);
   double error = 0;
   for (uint64_t r = 0; r < t.rows; ++r) {
-    decode_row(t.encoding, *layout, t.cols, file->codes(at).data(), file->scales(at).data(), r, row.data());
+    decode_row(t.encoding, *layout, t.cols, file->codes(at).data(), file->scales(at).data(), r, row.data(), file->codebook(at));
     for (uint64_t c = 0; c < t.cols; ++c) {
       const double difference = double{original[r * t.cols + c]} - row[c];
       error += energies[c] * difference * difference;

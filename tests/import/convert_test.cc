@@ -68,7 +68,8 @@ struct Converted {
     const auto layout = layout_of(t.encoding, t.rows, t.cols);
     std::vector<float> values(t.rows * t.cols);
     for (uint64_t r = 0; r < t.rows; ++r) {
-      decode_row(t.encoding, *layout, t.cols, file->codes(i).data(), file->scales(i).data(), r, &values[r * t.cols]);
+      decode_row(t.encoding, *layout, t.cols, file->codes(i).data(), file->scales(i).data(), r, &values[r * t.cols],
+                 file->codebook(i));
     }
     return values;
   }

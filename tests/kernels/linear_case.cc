@@ -44,7 +44,7 @@ void add_weights(Random& random, Values values, LinearCase& c) {
     fill_floats(random, c.encoding.value_type, c.layout.code_bytes / float_bytes(c.encoding.value_type), c.memory[0]);
   } else {
     fill_codes(random, values, c.memory[0]);
-    fill_floats(random, c.encoding.scale_type, c.layout.scale_count, c.memory[1]);
+    if (c.encoding.scope != ScaleScope::none) fill_floats(random, c.encoding.scale_type, c.layout.scale_count, c.memory[1]);
   }
   c.weight = {c.encoding, c.layout, c.rows, c.cols, c.memory[0].data(), c.memory[1].data()};
 }
@@ -127,7 +127,62 @@ LinearCase make_case(Random& random, const Encoding& encoding, LinearInput input
   return c;
 }
 
+LinearCase make_vector_case(Random& random, const Encoding& e, FloatType value_type, bool integer, LinearInput input,
+                            uint64_t rows, uint64_t cols, uint64_t tokens, Values values) {
+  LinearCase c = make_case(random, e, input, rows, cols, tokens, false, values);
+  const uint64_t entries = codebook_entries(e, cols), row_bytes = integer ? 4 * ((e.length + 3) / 4) : 0;
+  const uint64_t bytes = integer ? (entries + 15) / 16 * 16 * row_bytes : entries * e.length * float_bytes(value_type);
+  c.book = std::make_shared<GuardedBytes>(bytes);
+  if (integer) fill_codes(random, values, *c.book);
+  // Half of them so small that the sums of a vector fit int16: kernels have a way of their own for these.
+  const int most = random.below(2) ? 128 : std::max(1, 32767 / 127 / e.length);
+  for (uint64_t i = 0; i < bytes && integer && most < 128; ++i) {
+    const int value = static_cast<int>(static_cast<uint8_t>(c.book->data()[i])) - 128;
+    c.book->data()[i] = static_cast<std::byte>(128 + value * most / 128);
+  }
+  if (!integer) {
+    float some[4099];  // drawing each of half a million takes its time
+    for (float& f : some) f = random.below(16) == 0 ? 0 : random.normal();
+    for (uint64_t i = 0; i < entries * e.length; ++i) store_float(value_type, c.book->data(), i, some[i % 4099]);
+  }
+  c.weight.codebook = {c.book->data(), value_type, integer, integer ? 0.37f : 1.f};
+  c.text += integer ? ", int8 codebook" : ", codebook of type " + std::to_string(static_cast<int>(value_type));
+  return c;
+}
+
+namespace {
+
+LinearCase random_vector_case(Random& random, const LinearKernelEntry& kernel) {
+  const FloatType types[] = {FloatType::f32, FloatType::f16, FloatType::bf16};
+  const uint8_t lengths[] = {8, 4, 8, 6, 12, 16, 2, 32}, planes[] = {1, 1, 1, 2, 3};
+  Encoding e;
+  e.kind = EncodingKind::vector;
+  e.axis = kernel.bits == 0 ? VectorAxis::output : VectorAxis::input;
+  const uint64_t low = kernel.bits == 16 ? 9 : 1, most = kernel.bits == 0 ? 16 : kernel.bits;
+  e.bits = static_cast<uint8_t>(random.below(3) == 0 ? most : low + random.below(most - low + 1));
+  e.length = random.below(3) == 0 ? 2 + random.below(31) : lengths[random.below(8)];
+  if (e.bits > 12) e.length = std::min<uint8_t>(e.length, 8);
+  e.planes = e.bits > 12 ? 1 : planes[random.below(5)];
+  e.scope = static_cast<ScaleScope>(random.below(3));
+  if (e.scope != ScaleScope::none) e.scale_type = types[random.below(3)];
+  const uint64_t step = e.axis == VectorAxis::output ? e.length : 1;
+  const uint64_t rows = 1 + random.below(random.below(3) == 0 ? 400 : 40 * step);
+  const uint64_t cols = 1 + random.below(random.below(3) == 0 ? 600 : 60);
+  if (e.bits <= 8 && random.below(3) == 0) {
+    const uint64_t unit = e.axis == VectorAxis::output ? 1 : e.length;
+    e.group = static_cast<uint32_t>(std::min(cols, unit * (1 + random.below(20))) / unit * unit);
+  }
+  const bool rounded = kernel.input == LinearInput::int8;
+  const bool integer = rounded || (e.axis == VectorAxis::input && random.below(3) == 0);
+  const uint64_t tokens = random.below(3) == 0 ? 1 : 1 + random.below(27);
+  return make_vector_case(random, e, types[random.below(3)], integer, kernel.input, rows, cols, tokens,
+                          rounded && random.below(4) == 0 ? Values::extreme : Values::ordinary);
+}
+
+}  // namespace
+
 LinearCase random_case(Random& random, const LinearKernelEntry& kernel) {
+  if (kernel.encoding == EncodingKind::vector) return random_vector_case(random, kernel);
   const uint64_t groups[] = {1, 8, 24, 32, 64, 100, 128, 256};
   const FloatType types[] = {FloatType::f32, FloatType::f16, FloatType::bf16};
   const uint64_t row_tiles[] = {0, 1, 2, 3, 4, 5, 8, 9, 17};
@@ -157,6 +212,7 @@ std::vector<float> run_guarded(const LinearCase& c, LinearKernel kernel, TileRan
   kernel(c.weight, c.input, {y.data(), stride}, range, scratch->data());
   CHECK(scratch->guards_intact());
   for (const GuardedBytes& memory : c.memory) CHECK(memory.guards_intact());
+  if (c.book) CHECK(c.book->guards_intact());
   return y;
 }
 

@@ -33,6 +33,7 @@ struct LinearCase {
   uint64_t rows = 0, cols = 0, tokens = 0, input_groups = 1;
   std::string text;                  // for messages
   std::vector<GuardedBytes> memory;  // codes, scales, x, activation codes, activation scales, sums
+  std::shared_ptr<GuardedBytes> book;  // of vectors
   WeightView weight;
   InputView input;
 };
@@ -41,6 +42,10 @@ struct LinearCase {
 // extreme: long runs of the largest codes and of +-127.
 LinearCase make_case(Random& random, const Encoding& encoding, LinearInput input, uint64_t rows, uint64_t cols,
                      uint64_t tokens, bool input_per_group, Values values);
+
+// The same of vectors, with a codebook of int8 or of floats of value_type.
+LinearCase make_vector_case(Random& random, const Encoding& encoding, FloatType value_type, bool integer,
+                            LinearInput input, uint64_t rows, uint64_t cols, uint64_t tokens, Values values);
 
 // A random encoding that the kernel serves, and a shape around block and tile multiples.
 LinearCase random_case(Random& random, const LinearKernelEntry& kernel);

@@ -10,6 +10,7 @@ namespace {
 
 std::string encoding_part(const LinearKernelEntry& k) {
   if (k.encoding == EncodingKind::trit) return k.bits == 1 ? "trit5" : "trit2";
+  if (k.encoding == EncodingKind::vector) return k.bits == 0 ? "vout" : "vin" + std::to_string(k.bits);
   if (k.encoding == EncodingKind::int_) return "int" + std::to_string(k.bits);
   return k.value_type == FloatType::f32 ? "f32" : k.value_type == FloatType::f16 ? "f16" : "bf16";
 }
@@ -25,6 +26,7 @@ Encoding encoding_of(const LinearKernelEntry& k) {
   e.bits = k.bits;
   e.value_type = k.value_type;
   e.scope = k.encoding == EncodingKind::dense ? ScaleScope::none : ScaleScope::row;
+  if (k.encoding == EncodingKind::vector && k.bits != 0) e.axis = VectorAxis::input;
   return e;
 }
 
@@ -35,6 +37,7 @@ CpuFeatures needs_of(const std::string& isa) {
   if (isa == "avx512") return cpu_avx2 | cpu_avx512;
   if (isa == "avx512vnni") return cpu_avx2 | cpu_avx512 | cpu_avx512_vnni;
   if (isa == "avx512vbmi") return cpu_avx2 | cpu_avx512 | cpu_avx512_vbmi;
+  if (isa == "avx512vnnivbmi") return cpu_avx2 | cpu_avx512 | cpu_avx512_vnni | cpu_avx512_vbmi;
   if (isa == "neon") return cpu_neon;
   if (isa == "dotprod") return cpu_neon | cpu_dotprod;
   if (isa == "i8mm") return cpu_neon | cpu_dotprod | cpu_i8mm;

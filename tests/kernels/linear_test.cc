@@ -8,6 +8,7 @@
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
+#include "formats/encoding/vector.h"
 #include "tests/kernels/linear_case.h"
 
 namespace tern {
@@ -32,8 +33,22 @@ TileRange random_range(Random& random, uint64_t tiles) {
   return {std::min(a, b), std::max(a, b)};
 }
 
+std::vector<float> unpacked_vectors(const LinearCase& c, uint64_t row, unsigned plane) {
+  const Encoding& e = c.encoding;
+  const bool output = e.axis == VectorAxis::output;
+  std::vector<float> values(c.cols);
+  for (uint64_t i = 0; i < c.cols; ++i) {
+    const uint64_t position = output ? i : i / e.length, lane = output ? row / e.length : row;
+    const uint64_t index = vector_index(e, c.layout, c.cols, c.weight.codes, plane, lane, position);
+    values[i] = codebook_value(e, c.weight.codebook, vector_book(e, position, plane) + index,
+                               static_cast<uint32_t>((output ? row : i) % e.length));
+  }
+  return values;
+}
+
 // The unscaled weights of one row and plane; dense: the weights.
 std::vector<float> unpacked_row(const LinearCase& c, uint64_t row, unsigned plane) {
+  if (c.encoding.kind == EncodingKind::vector) return unpacked_vectors(c, row, plane);
   const std::byte* tile = c.weight.codes + row / kTileRows * c.layout.tile_bytes;
   std::vector<float> values(c.cols);
   std::vector<int8_t> codes(c.cols);
@@ -51,20 +66,24 @@ std::vector<float> unpacked_row(const LinearCase& c, uint64_t row, unsigned plan
 }
 
 float weight_scale(const LinearCase& c, uint64_t row, uint64_t group, unsigned plane) {
+  if (c.encoding.scope == ScaleScope::none) return c.weight.codebook.scale;
   const uint64_t i = scale_index(c.encoding, c.layout, row, c.encoding.scope == ScaleScope::group ? group : 0, plane);
-  return load_float(c.encoding.scale_type, c.weight.scales, i);
+  return load_float(c.encoding.scale_type, c.weight.scales, i) * c.weight.codebook.scale;
 }
 
 // int8 activations: the integer sum in int64, then the canonical chain of linear.h; exact.
 float naive_int8(const LinearCase& c, const std::vector<std::vector<float>>& weights, uint64_t row, uint64_t m) {
+  const Layout& l = c.layout;
+  const bool vector = c.encoding.kind == EncodingKind::vector;  // its groups have codebooks, not sums
+  const uint64_t groups = vector ? 1 : l.groups, group_cols = vector ? c.cols : l.group_cols;
   float y = 0;
-  for (uint64_t g = 0; g < c.layout.groups; ++g) {
+  for (uint64_t g = 0; g < groups; ++g) {
     const float a_scale = c.input.scales[m * c.input.groups + (c.input.groups == 1 ? 0 : g)];
     for (unsigned p = 0; p < c.encoding.planes; ++p) {
       int64_t sum = 0;
-      for (uint64_t i = g * c.layout.group_cols; i < std::min(c.cols, (g + 1) * c.layout.group_cols); ++i)
+      for (uint64_t i = g * group_cols; i < std::min(c.cols, (g + 1) * group_cols); ++i)
         sum += static_cast<int64_t>(weights[p][i]) *
-               c.input.codes[m * c.input.code_stride + g * c.layout.padded_group_cols() + i % c.layout.group_cols];
+               c.input.codes[m * c.input.code_stride + g * l.padded_group_cols() + i % group_cols];
       y = std::fma(static_cast<float>(sum), weight_scale(c, row, g, p) * a_scale, y);
     }
   }
@@ -103,7 +122,8 @@ void check_against_naive(const LinearCase& c, const std::vector<float>& y) {
       // the growth (1 + e)^n, and the smallest normal for underflow.
       double magnitude;
       const double expected = naive_f32(c, weights, row, m, magnitude);
-      const double steps = static_cast<double>(c.layout.group_cols + c.layout.groups * c.encoding.planes + 2);
+      const uint64_t chain = c.encoding.kind == EncodingKind::vector ? c.cols + c.encoding.length : c.layout.group_cols;
+      const double steps = static_cast<double>(chain + c.layout.groups * c.encoding.planes + 2);
       REQUIRE(std::abs(found - expected) <= 2 * steps * 0x1p-24 * magnitude + 1e-37);
     }
   }
@@ -112,7 +132,7 @@ void check_against_naive(const LinearCase& c, const std::vector<float>& y) {
 void check_untouched(const LinearCase& c, const std::vector<float>& y, TileRange range) {
   for (uint64_t m = 0; m < c.tokens; ++m)
     for (uint64_t r = 0; r < c.rows + 3; ++r)
-      if (r / kTileRows < range.begin || r / kTileRows >= range.end || r >= c.rows)
+      if (r / c.layout.tile_rows < range.begin || r / c.layout.tile_rows >= range.end || r >= c.rows)
         REQUIRE(y[m * (c.rows + 3) + r] == -12345.5f);
 }
 
@@ -174,6 +194,7 @@ TEST_CASE("the largest sums are exact") {
   const CpuFeatures features = detect_cpu().features;
   for (const LinearKernelEntry& kernel : linear_kernels()) {
     if (kernel.input != LinearInput::int8 || (kernel.needs & ~features) != 0) continue;
+    if (kernel.encoding == EncodingKind::vector) continue;  // below
     Encoding e;
     e.kind = kernel.encoding;
     e.bits = kernel.bits;
@@ -188,6 +209,30 @@ TEST_CASE("the largest sums are exact") {
       std::memset(c.memory[0].data(), static_cast<int>(largest), c.memory[0].size());
       check_same_bits(c, kernel, {0, c.layout.tiles});
       check_against_naive(c, run_guarded(c, kernel.run, {0, c.layout.tiles}));
+    }
+  }
+}
+
+TEST_CASE("the largest sums of vectors are exact") {
+  const CpuFeatures features = detect_cpu().features;
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    if (kernel.encoding != EncodingKind::vector || kernel.input != LinearInput::int8) continue;
+    if ((kernel.needs & ~features) != 0) continue;
+    for (const uint8_t length : {4, 7, 8}) {
+      for (uint64_t seed = first_seed(); seed < first_seed() + 4; ++seed) {
+        CAPTURE(kernel.name, length, seed);
+        Encoding e{EncodingKind::vector, FloatType::f32, 8, 1, ScaleScope::row, FloatType::f32, 0, length,
+                   VectorAxis::input};
+        Random random(seed);
+        const uint64_t cols = kMaxCols / 2 - random.below(2);
+        LinearCase c = make_vector_case(random, e, FloatType::f16, true, kernel.input, 70, cols, 1 + seed % 3,
+                                        Values::extreme);
+        // Codes of 128 + 64 at most fill int16 tables of four columns, all of 255 and 0 do not fit.
+        const int largest[] = {0xff, 0, 128 + 64, 128 - 64};
+        std::memset(c.book->data(), largest[seed % 4], c.book->size());
+        check_same_bits(c, kernel, {0, c.layout.tiles});
+        check_against_naive(c, run_guarded(c, kernel.run, {0, c.layout.tiles}));
+      }
     }
   }
 }

@@ -126,6 +126,22 @@ std::vector<ElementKernels> broken_elements() {
     kElementsScalar.add(x, n, y);
     y[n] = 0;
   });
+  add("broken_add_scaled", &E::add_scaled, [](const float* x, float scale, uint64_t n, float* y) {
+    for (uint64_t i = 0; i < n; ++i) y[i] += scale * x[i];  // rounded twice
+  });
+  add("broken_multiply", &E::multiply, [](const float* x, uint64_t n, float* y) {
+    kElementsScalar.multiply(x, n / 16 * 16, y);  // no tail
+  });
+  add("broken_hadamard", &E::hadamard, [](const HadamardShape& shape, uint64_t n, float* x, float* scratch) {
+    HadamardShape swapped = shape;  // the transform before the signs
+    swapped.signs = nullptr;
+    kElementsScalar.hadamard(swapped, n, x, scratch);
+    if (shape.signs != nullptr) kElementsScalar.multiply(shape.signs, n, x);
+  });
+  add("broken_sparse", &E::add_sparse,
+      [](const SparseView& w, uint64_t begin, uint64_t end, const float* x, float scale, float* y) {
+        kElementsScalar.add_sparse(w, 0 * begin, end, x, scale, y);
+      });
   add("broken_f16", &E::to_f16, [](const float* x, uint64_t n, uint16_t* y) {
     kElementsScalar.to_f16(x, n, y);
     y[n - 1] ^= 1;
@@ -161,8 +177,14 @@ std::span<const LinearKernelEntry> linear_kernels() {
       {"broken_in_one_lane", int_, 8, f32, a8, dot, 0, in_one_lane},
       {"broken_of_codes", int_, 8, f32, x, dot, 0, of_codes},
       {"broken_unfused", dense, 0, f32, x, dot, 0, unfused},
-#define TERN_LINEAR(name, kind, bits, value, input, family, needs)                                      \
-  {#name, EncodingKind::kind, bits, FloatType::value, LinearInput::input, KernelFamily::family, needs, \
+#define TERN_LINEAR(name, kind, bits, value, input, family, needs) \
+  {#name,                                                          \
+   EncodingKind::kind,                                             \
+   bits,                                                           \
+   FloatType::value,                                               \
+   LinearInput::input,                                             \
+   KernelFamily::family,                                           \
+   needs,                                                          \
    static_cast<LinearKernel>(name)},
 #include "kernels/linear/kernels.inc"
 #undef TERN_LINEAR

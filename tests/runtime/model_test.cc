@@ -3,9 +3,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "runtime/model/parts.h"
@@ -36,12 +39,18 @@ LinearRecord& linear(ModelDescription& d, const std::string& name) {
   throw std::runtime_error("no such layer");
 }
 
-uint32_t add_vector(ModelDescription& d, const std::string& name, uint64_t size) {
+uint32_t add_tensor(ModelDescription& d, const std::string& name, const Encoding& encoding, uint64_t rows,
+                    uint64_t cols) {
   TensorRecord t;
-  t.name = name, t.rows = 1, t.cols = size;
-  t.encoding = {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0};
+  t.name = name, t.encoding = encoding, t.rows = rows, t.cols = cols;
   d.tensors.push_back(t);
   return static_cast<uint32_t>(d.tensors.size() - 1);
+}
+uint32_t add_vector(ModelDescription& d, const std::string& name, uint64_t size) {
+  return add_tensor(d, name, {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}, 1, size);
+}
+uint32_t add_index(ModelDescription& d, const std::string& name, uint64_t size) {
+  return add_tensor(d, name, {EncodingKind::index, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}, 1, size);
 }
 
 void check_refused(const Status& status, const std::string& layer, const std::string& part) {
@@ -55,33 +64,26 @@ void check_refused(const Status& status, const std::string& layer, const std::st
 
 TEST_CASE("model: compositions that this version lacks are refused by name") {
   CHECK(load_changed([](ModelDescription&) {}).ok());
-  check_refused(load_changed([](ModelDescription& d) { linear(d, "blocks.1.attn.o").terms[0].scale = 2.f; }),
-                "blocks.1.attn.o", "scale");
   check_refused(load_changed([](ModelDescription& d) {
-                  auto& terms = linear(d, "blocks.0.ffn.up").terms;
-                  terms.push_back(terms[0]);
+                  LinearRecord& up = linear(d, "blocks.0.ffn.up");
+                  InputOp op;
+                  op.kind = InputOpKind::rotate, op.block = 3;
+                  op.tensor = add_tensor(d, "rotation", test::ints(8, ScaleScope::row, 0, FloatType::f32), 24, 3);
+                  d.inputs[up.input].ops.push_back(op);
                 }),
-                "blocks.0.ffn.up", "2 terms");
-  check_refused(load_changed([](ModelDescription& d) {
-                  OutputOp op;
-                  op.tensor = add_vector(d, "blocks.0.attn.q.post", 24);
-                  linear(d, "blocks.0.attn.q").post.push_back(op);
-                }),
-                "blocks.0.attn.q", "output operation 'scale'");
+                "blocks.0.ffn.in", "rotations of 3 columns whose encoding pads them to 4");
   check_refused(load_changed([](ModelDescription& d) {
                   InputOp op;
-                  op.kind = InputOpKind::scale;
-                  op.tensor = add_vector(d, "blocks.0.attn.in.scale", 24);
-                  d.inputs[linear(d, "blocks.0.attn.k").input].ops.push_back(op);
+                  op.bits = 8, op.scope = ScaleScope::row;
+                  LinearRecord& q = linear(d, "blocks.0.attn.q");
+                  d.inputs[q.input].ops.push_back(op);
+                  Term term = q.terms[0];
+                  term.kind = TermKind::sparse, term.tap = Tap::quantized;
+                  term.tensor = add_vector(d, "values", 7);
+                  term.second = add_index(d, "columns", 7), term.third = add_index(d, "starts", q.rows + 1);
+                  q.terms.push_back(term);
                 }),
-                "blocks.0.attn.in", "input operation 'scale'");
-  check_refused(load_changed([](ModelDescription& d) {
-                  InputOp op;
-                  op.kind = InputOpKind::normalize;
-                  op.tensor = add_vector(d, "blocks.0.attn.in.norm", 24);
-                  d.inputs[linear(d, "blocks.0.attn.k").input].ops.push_back(op);
-                }),
-                "blocks.0.attn.in", "input operation 'normalize'");
+                "blocks.0.attn.q", "sparse terms over rounded activations");
   check_refused(load_changed([](ModelDescription& d) {
                   InputOp op;
                   op.bits = 4, op.scope = ScaleScope::row;
@@ -111,6 +113,69 @@ TEST_CASE("model: what is missing or does not exist is an error") {
   CHECK_FALSE(Model::load("/nowhere/model.tern").ok());
 }
 
+namespace {
+
+const TinyShape& composed_shape() {
+  static const std::vector<TinyShape> shapes = test::tiny_shapes();
+  return *std::find_if(shapes.begin(), shapes.end(), [](const TinyShape& s) { return s.composed; });
+}
+
+// Loads a model of compositions after value `at` of a tensor has become `value`.
+template <class T>
+Status load_with(const std::string& tensor, uint64_t at, T value) {
+  const TinyFile file(composed_shape());
+  const auto opened = TernFile::open(file.path()).value();
+  const TensorRecord& t = opened->description().tensors[opened->find_tensor(tensor)];
+  std::fstream bytes(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+  bytes.seekp(static_cast<std::streamoff>(t.codes.offset + at * sizeof(T)));
+  bytes.write(reinterpret_cast<const char*>(&value), sizeof value);
+  bytes.close();
+  return Model::load(file.path()).status();
+}
+
+void check_corrupt(const Status& status, const std::string& tensor, const std::string& what) {
+  INFO(status.message());
+  CHECK(status.code() == Code::corrupt);
+  CHECK(status.message().find("tensor '" + tensor + "'") != std::string::npos);
+  CHECK(status.message().find(what) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("model: indices and signs that their place does not allow are refused by name") {
+  const std::string at = "blocks.1.attn.";
+  CHECK(load_with(at + "q.b", 0, uint16_t{0x3c00}).ok());
+  check_corrupt(load_with(at + "in.permutation", 5, 48u), at + "in.permutation", "index 5 is 48");
+  check_corrupt(load_with(at + "in.permutation", 0, ~0u), at + "in.permutation", "index 0 is 4294967295");
+  const TinyFile file(composed_shape());
+  const auto opened = TernFile::open(file.path()).value();
+  uint32_t first;
+  std::memcpy(&first, opened->codes(opened->find_tensor(at + "in.permutation")).data(), 4);
+  check_corrupt(load_with(at + "in.permutation", 47, first), at + "in.permutation", "each once");
+  check_corrupt(load_with(at + "q.columns", 49, 46u), at + "q.columns", "column 49 is 46, expected one below 46");
+  check_corrupt(load_with(at + "q.starts", 0, 1u), at + "q.starts", "row start 0 is 1");
+  check_corrupt(load_with(at + "q.starts", 54, 49u), at + "q.starts", "row start 54 is 49");
+  check_corrupt(load_with(at + "q.starts", 20, 51u), at + "q.starts", "row start 20 is 51");
+  check_corrupt(load_with(at + "q.starts", 53, 0u), at + "q.starts", "row start 53 is 0");
+  check_corrupt(load_with(at + "o.signs", 3, 0.5f), at + "o.signs", "value 3 is 0.5, expected a sign");
+  check_corrupt(load_with(at + "in.matrix.signs", 143, -2.f), at + "in.matrix.signs", "value 143 is -2");
+}
+
+TEST_CASE("model: what a composition makes of an input is made once for its layers") {
+  const TinyFile file(composed_shape());
+  const auto model = file.load();
+  const Block& b = model->parts().blocks[0];
+  REQUIRE(b.attn_in.steps.size() == 3);
+  CHECK(b.attn_in.forms.size() == 3);             // raw, transformed, A x of q's low-rank term over the raw row
+  CHECK(b.k.terms[0].form == b.k.terms[1].form);  // views of the transformed row
+  CHECK(b.k.terms[1].col_begin == 16);
+  CHECK(b.k.terms[0].sets);
+  CHECK_FALSE(b.k.terms[1].sets);
+  CHECK_FALSE(b.k.starts_at_zero);
+  CHECK(b.v.starts_at_zero);
+  CHECK((b.o.whole_rows && b.up.whole_rows && !b.gate.whole_rows && !b.down.whole_rows));
+}
+
 TEST_CASE("model: options choose the kernels, facts describe them") {
   const TinyFile file(test::tiny_shapes()[1]);
   LoadOptions options;
@@ -122,7 +187,7 @@ TEST_CASE("model: options choose the kernels, facts describe them") {
   const auto model = file.load(options);
   CHECK(model->kernels() ==
         std::vector<std::string>{"linear_trit2_f32_reference_scalar", "linear_int8_f32_reference_scalar"});
-  CHECK_FALSE(model->parts().blocks[0].attn_in.rounded);
+  CHECK_FALSE(model->parts().blocks[0].attn_in.rounded());
   uint64_t bytes = 0;
   for (const TensorRecord& t : model->file().description().tensors) {
     if (t.encoding.kind != EncodingKind::plain) bytes += t.codes.bytes + t.scales.bytes;

@@ -1,6 +1,7 @@
 // The forward pass of a decoder in double precision, position by position.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include "formats/encoding/values.h"
@@ -32,7 +33,8 @@ class Reference {
     const TensorRecord& t = d_.tensors[tensor];
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
     std::vector<float> values(t.cols);
-    decode_row(t.encoding, layout, t.cols, file_.codes(tensor).data(), file_.scales(tensor).data(), r, values.data());
+    decode_row(t.encoding, layout, t.cols, file_.codes(tensor).data(), file_.scales(tensor).data(), r, values.data(),
+               file_.codebook(tensor));
     return Vector(values.begin(), values.end());
   }
 
@@ -57,22 +59,118 @@ class Reference {
     }
   }
 
-  Vector linear(const std::string& name, Vector x) {
+  // Layers of these names, or the parts of the one that they are fused in.
+  std::vector<Vector> layers(const std::string& at, const std::string& fused, const std::vector<std::string>& names,
+                             const std::vector<size_t>& sizes, const Vector& x) {
+    std::vector<Vector> parts;
+    const bool whole =
+        std::any_of(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == at + fused; });
+    const Vector all = whole ? linear(at + fused, x) : Vector();
+    for (size_t i = 0, begin = 0; i < names.size(); begin += sizes[i++]) {
+      const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
+      parts.push_back(whole ? Vector(first, first + static_cast<std::ptrdiff_t>(sizes[i])) : linear(at + names[i], x));
+    }
+    return parts;
+  }
+
+  Vector linear(const std::string& name, const Vector& raw) {
     const auto& l = *std::find_if(d_.linears.begin(), d_.linears.end(), [&](const auto& r) { return r.name == name; });
+    Vector x = raw;
     for (const InputOp& op : d_.inputs[l.input].ops) {
-      if (op.kind == InputOpKind::normalize) x = norm(x, row(op.tensor, 0), c_.norm_eps);
+      if (op.kind != InputOpKind::quantize) x = transform(op, x);
     }
     see(name, x);
+    Vector rounded = x;
     for (const InputOp& op : d_.inputs[l.input].ops) {
-      if (op.kind == InputOpKind::quantize && rounded_ && l.terms[0].tap == Tap::quantized) round(op, x);
+      if (op.kind == InputOpKind::quantize && rounded_) round(op, rounded);
     }
     Vector y(l.rows);
-    for (uint64_t r = 0; r < l.rows; ++r) {
-      const Vector w = row(l.terms[0].tensor, r);
-      for (size_t i = 0; i < w.size(); ++i) y[r] += w[i] * x[i];
-      if (l.bias != kNoTensor) y[r] += row(l.bias, 0)[r];
+    for (const Term& term : l.terms) {
+      add_term(term, term.tap == Tap::raw ? raw : term.tap == Tap::transformed ? x : rounded, y);
+    }
+    for (const OutputOp& op : l.post) {
+      y = op.kind == OutputOpKind::scale ? times(y, row(op.tensor, 0)) : hadamard(op.tensor, op.matrix, op.block, y);
+    }
+    for (uint64_t r = 0; r < l.rows && l.bias != kNoTensor; ++r) y[r] += row(l.bias, 0)[r];
+    return y;
+  }
+
+  Vector transform(const InputOp& op, const Vector& x) const {
+    Vector y(x.size());
+    const size_t block = op.block != 0 ? op.block : x.size();
+    switch (op.kind) {
+      case InputOpKind::scale:
+        return times(x, row(op.tensor, 0));
+      case InputOpKind::normalize:
+        return norm(x, row(op.tensor, 0), c_.norm_eps);
+      case InputOpKind::hadamard:
+        return hadamard(op.tensor, op.matrix, op.block, x);
+      case InputOpKind::permute:
+        for (size_t k = 0; k < x.size(); ++k) y[k] = x[indices(op.tensor)[k]];
+        return y;
+      case InputOpKind::rotate:
+        for (size_t i = 0; i < x.size(); ++i) y[i] = dot(row(op.tensor, i), x, i / block * block);
+        return y;
+      case InputOpKind::quantize:
+        break;
+    }
+    return x;
+  }
+
+  static Vector times(Vector x, const Vector& factors) {
+    for (size_t i = 0; i < x.size(); ++i) x[i] *= factors[i];
+    return x;
+  }
+
+  static double dot(const Vector& w, const Vector& x, size_t begin) {
+    double sum = 0;
+    for (size_t i = 0; i < w.size(); ++i) sum += w[i] * x[begin + i];
+    return sum;
+  }
+
+  // Element (i, j) of Sylvester's matrix is -1 to the number of common bits; the stored one stands before it in a
+  // Kronecker product.
+  Vector hadamard(uint32_t signs, uint32_t matrix, uint32_t block, const Vector& raw) const {
+    const Vector x = signs != kNoTensor ? times(raw, row(signs, 0)) : raw;
+    const size_t n = block != 0 ? block : x.size(), order = matrix != kNoTensor ? d_.tensors[matrix].rows : 1;
+    const size_t length = n / order;
+    std::vector<float> stored(order * order, 1.f);
+    for (size_t i = 0; i < stored.size() && matrix != kNoTensor; ++i) {
+      stored[i] = load_float(d_.tensors[matrix].encoding.value_type, file_.codes(matrix).data(), i);
+    }
+    Vector y(x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        const size_t r = i % n;
+        const double sylvester = __builtin_popcountll(r % length & j % length) % 2 != 0 ? -1 : 1;
+        y[i] += stored[r / length * order + j / length] * sylvester * x[i / n * n + j] / std::sqrt(double(n));
+      }
     }
     return y;
+  }
+
+  std::vector<uint32_t> indices(uint32_t tensor) const {
+    std::vector<uint32_t> values(d_.tensors[tensor].cols);
+    std::memcpy(values.data(), file_.codes(tensor).data(), 4 * values.size());
+    return values;
+  }
+
+  void add_term(const Term& term, const Vector& x, Vector& y) const {
+    Vector product(term.rows);
+    if (term.kind == TermKind::sparse) {
+      const Vector values = row(term.tensor, 0);
+      const auto columns = indices(term.second), starts = indices(term.third);
+      for (size_t r = 0; r < term.rows; ++r) {
+        for (size_t i = starts[r]; i < starts[r + 1]; ++i) product[r] += values[i] * x[term.col_begin + columns[i]];
+      }
+    } else if (term.kind == TermKind::low_rank) {
+      Vector ax(d_.tensors[term.tensor].rows);
+      for (size_t i = 0; i < ax.size(); ++i) ax[i] = dot(row(term.tensor, i), x, term.col_begin);
+      for (size_t r = 0; r < term.rows; ++r) product[r] = dot(row(term.second, r), ax, 0);
+    } else {
+      for (size_t r = 0; r < term.rows; ++r) product[r] = dot(row(term.tensor, r), x, term.col_begin);
+    }
+    for (size_t r = 0; r < term.rows; ++r) y[term.row_begin + r] += double(term.scale) * product[r];
   }
 
   void see(const std::string& linear, const Vector& x) {
@@ -144,20 +242,23 @@ class Reference {
     const std::string at = "blocks." + std::to_string(i) + ".";
     const bool sub_norms = file_.find_tensor(at + "attn.sub_norm") != kNoTensor;
     const Vector a = norm(x, at + "attn.norm", c_.norm_eps);
-    Vector q = head_norm(linear(at + "attn.q", a), at + "attn.q_norm");
-    Vector k = head_norm(linear(at + "attn.k", a), at + "attn.k_norm");
+    const size_t heads = c_.heads * size_t{c_.head_dim}, kv = c_.kv_heads * size_t{c_.head_dim};
+    const std::vector<Vector> qkv = layers(at, "attn.qkv", {"attn.q", "attn.k", "attn.v"}, {heads, kv, kv}, a);
+    Vector q = head_norm(qkv[0], at + "attn.q_norm"), k = head_norm(qkv[1], at + "attn.k_norm");
     rotate(q);
     rotate(k);
     keys_[i].push_back(k);
-    values_[i].push_back(linear(at + "attn.v", a));
+    values_[i].push_back(qkv[2]);
     Vector o = attend(i, q);
     if (sub_norms) o = norm(o, at + "attn.sub_norm", c_.norm_eps);
     o = linear(at + "attn.o", o);
     for (size_t j = 0; j < x.size(); ++j) x[j] += o[j];
 
     const Vector b = norm(x, at + "ffn.norm", c_.norm_eps);
-    Vector gate = linear(at + "ffn.gate", b);
-    const Vector up = linear(at + "ffn.up", b);
+    const std::vector<Vector> up_gate =
+        layers(at, "ffn.up_gate", {"ffn.up", "ffn.gate"}, {c_.ffn_size, c_.ffn_size}, b);
+    const Vector& up = up_gate[0];
+    Vector gate = up_gate[1];
     for (size_t j = 0; j < gate.size(); ++j) {
       const double g = gate[j], r = std::max(0.0, g);
       gate[j] = (c_.activation == Activation::silu ? g / (1 + std::exp(-g)) : r * r) * up[j];

@@ -361,7 +361,9 @@ TEST_CASE("session: a profile counts every stage and moves no bit") {
   REQUIRE(profile.members.size() == 2);
   for (size_t i = 0; i < kStages; ++i) {
     INFO(stage_name(static_cast<Stage>(i)));
-    for (const auto& member : profile.members) CHECK(member.seconds[i] > 0);
+    double sum = 0;  // rows are dealt: in a layer as small as these one member may get all
+    for (const auto& member : profile.members) sum += member.seconds[i];
+    CHECK(sum > 0);
   }
 }
 

@@ -6,11 +6,15 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <numeric>
+#include <span>
 
+#include "base/checked.h"
 #include "base/random.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
+#include "formats/encoding/vector.h"
 #include "formats/tern/writer.h"
 
 namespace tern::test {
@@ -21,6 +25,9 @@ Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_
 }
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type) {
   return {EncodingKind::int_, FloatType::f32, bits, 1, scope, scale_type, group};
+}
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group) {
+  return {EncodingKind::vector, FloatType::f32, bits, planes, scope, FloatType::f16, group, length, axis};
 }
 InputOp per_token() {
   InputOp op;
@@ -36,6 +43,23 @@ InputOp per_group(uint32_t group) {
 namespace {
 
 Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+
+Encoding plain_f16() { return {EncodingKind::plain, FloatType::f16, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
+
+// A codebook for every matrix of vectors: f16 along the output axis, int8 along the input axis.
+void add_codebooks(ModelDescription& d) {
+  for (size_t i = 0, n = d.tensors.size(); i < n; ++i) {
+    const TensorRecord t = d.tensors[i];
+    if (t.encoding.kind != EncodingKind::vector) continue;
+    const bool output = t.encoding.axis == VectorAxis::output;
+    TensorRecord book;
+    book.name = t.name + ".codebook";
+    book.encoding = output ? plain_f16() : ints(8, ScaleScope::tensor, 0, FloatType::f32);
+    book.rows = codebook_entries(t.encoding, t.cols), book.cols = t.encoding.length;
+    d.tensors[i].codebook = static_cast<uint32_t>(d.tensors.size());
+    d.tensors.push_back(book);
+  }
+}
 
 // Adds tensors, inputs and linears to a description by name.
 struct Builder {
@@ -100,17 +124,25 @@ ModelDescription describe_tiny(const TinyShape& s) {
     const uint32_t attn_out = b.input(at + "attn.out", q, s.rounding);
     const uint32_t ffn_mid = b.input(at + "ffn.mid", c.ffn_size, s.rounding);
     b.tensor(at + "attn.norm", plain(), 1, c.hidden_size);
-    b.linear(at + "attn.q", attn_in[0], q, s.linear, s.biases);
-    b.linear(at + "attn.k", attn_in[1], kv, s.linear, s.biases);
-    b.linear(at + "attn.v", attn_in[2], kv, s.linear, s.biases);
+    if (s.fused) {
+      b.linear(at + "attn.qkv", attn_in[0], q + 2 * kv, s.linear, s.biases);
+    } else {
+      b.linear(at + "attn.q", attn_in[0], q, s.linear, s.biases);
+      b.linear(at + "attn.k", attn_in[1], kv, s.linear, s.biases);
+      b.linear(at + "attn.v", attn_in[2], kv, s.linear, s.biases);
+    }
     for (const char* name : {"attn.q_norm", "attn.k_norm"}) {
       if (s.head_norms) b.tensor(at + name, plain(), 1, c.head_dim);
     }
     if (s.sub_norms) b.tensor(at + "attn.sub_norm", plain(), 1, q);
     b.linear(at + "attn.o", attn_out, c.hidden_size, s.linear, s.biases);
     b.tensor(at + "ffn.norm", plain(), 1, c.hidden_size);
-    b.linear(at + "ffn.gate", ffn_in[0], c.ffn_size, s.linear, s.biases);
-    b.linear(at + "ffn.up", ffn_in[1], c.ffn_size, s.linear, s.biases);
+    if (s.fused) {
+      b.linear(at + "ffn.up_gate", ffn_in[0], uint64_t{2} * c.ffn_size, s.linear, s.biases);
+    } else {
+      b.linear(at + "ffn.gate", ffn_in[0], c.ffn_size, s.linear, s.biases);
+      b.linear(at + "ffn.up", ffn_in[1], c.ffn_size, s.linear, s.biases);
+    }
     if (s.sub_norms) b.tensor(at + "ffn.sub_norm", plain(), 1, c.ffn_size);
     b.linear(at + "ffn.down", ffn_mid, c.hidden_size, s.linear, s.biases);
   }
@@ -121,6 +153,8 @@ ModelDescription describe_tiny(const TinyShape& s) {
   } else {
     b.linear("head", head_in, c.vocab_size, s.head);
   }
+  if (s.composed) compose(b.d);
+  add_codebooks(b.d);
   return b.d;
 }
 
@@ -138,8 +172,50 @@ std::vector<std::byte> random_floats(Random& random, FloatType type, uint64_t co
 }
 
 void write_plain(TernWriter& writer, uint32_t index, const TensorRecord& t, Random& random) {
-  const bool bias = t.name.ends_with(".bias");
-  must(writer.append_codes(index, random_floats(random, t.encoding.value_type, t.rows * t.cols, bias ? 0 : 1, 0.3f)));
+  const bool around_zero = t.name.ends_with(".bias") || t.name.ends_with(".values") || t.name.ends_with(".codebook");
+  const uint64_t count = t.rows * t.cols;
+  std::vector<std::byte> values = random_floats(random, t.encoding.value_type, count, around_zero ? 0 : 1, 0.3f);
+  for (uint64_t i = 0; i < count && t.name.ends_with(".signs"); ++i) {
+    store_float(t.encoding.value_type, values.data(), i, random.below(2) == 0 ? 1.f : -1.f);
+  }
+  must(writer.append_codes(index, values));
+}
+
+// A permutation, or the columns or row starts of the sparse term that refers to the tensor.
+void write_index(TernWriter& writer, uint32_t index, const ModelDescription& d, Random& random) {
+  std::vector<uint32_t> values(d.tensors[index].cols);
+  std::iota(values.begin(), values.end(), 0u);
+  for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
+  for (const LinearRecord& l : d.linears) {
+    for (const Term& term : l.terms) {
+      const bool starts = term.third == index;
+      if (term.kind != TermKind::sparse || (term.second != index && !starts)) continue;
+      const uint64_t count = d.tensors[term.tensor].cols;
+      for (uint32_t& v : values) v = static_cast<uint32_t>(random.below(starts ? count : term.cols));
+      if (!starts) continue;
+      std::sort(values.begin(), values.end());
+      values.front() = 0, values.back() = static_cast<uint32_t>(count);
+    }
+  }
+  must(writer.append_codes(index, std::as_bytes(std::span(values))));
+}
+
+// Random indices; the scales bring codebook values of about 0.3 (f16) or 1 (int8) to the size of weights.
+void write_vectors(TernWriter& writer, uint32_t index, const TensorRecord& t, const Layout& layout, Random& random) {
+  const Encoding& e = t.encoding;
+  const uint64_t positions = vector_positions(e, t.cols), full = vector_tile_lanes(e);
+  const uint64_t lanes = e.axis == VectorAxis::output ? ceil_div(t.rows, e.length) : t.rows;
+  for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+    const uint64_t count = std::min(full, lanes - tile * full);
+    std::vector<uint16_t> indices(e.planes * count * positions);
+    for (uint16_t& i : indices) i = static_cast<uint16_t>(random.below(uint64_t{1} << e.bits));
+    std::vector<std::byte> bytes(vector_tile_bytes(e, layout, t.cols, tile));
+    pack_vector_tile(e, layout, t.cols, tile, count, indices.data(), positions, count * positions, bytes.data());
+    must(writer.append_codes(index, bytes));
+  }
+  const float size = (e.axis == VectorAxis::output ? 2.f : 1.f) / std::sqrt(static_cast<float>(t.cols));
+  if (layout.scale_count != 0)
+    must(writer.append_scales(index, random_floats(random, e.scale_type, layout.scale_count, size, 0.2f * size)));
 }
 
 // One tile of random weights whose products keep the size of what they read.
@@ -186,12 +262,21 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
       write_plain(writer, i, t, random);
       continue;
     }
+    if (t.encoding.kind == EncodingKind::index) {
+      write_index(writer, i, d, random);
+      continue;
+    }
     const Layout layout = layout_of(t.encoding, t.rows, t.cols).value();
+    if (t.encoding.kind == EncodingKind::vector) {
+      write_vectors(writer, i, t, layout, random);
+      continue;
+    }
     for (uint64_t row = 0; row < t.rows; row += kTileRows) {
       write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, t.rows - row), random);
     }
     if (t.encoding.scope == ScaleScope::tensor) {
-      const float size = 1.2f / std::sqrt(static_cast<float>(t.cols));
+      const bool book = t.name.ends_with(".codebook");
+      const float size = book ? 1.f / 74 : 1.2f / std::sqrt(static_cast<float>(t.cols));
       must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, t.encoding.planes, size, 0.1f * size)));
     }
   }

@@ -21,6 +21,8 @@ struct TinyShape {
   bool sub_norms = false, tied = false, biases = false;
   bool head_norms = false;   // of q and k
   bool input_norms = false;  // a norm for each of q, k, v, gate, up
+  bool fused = false;        // attn.qkv and ffn.up_gate
+  bool composed = false;     // layers are compositions (tiny_parts.cc); needs the widths of the shapes that have it
   uint64_t seed = 1;
 };
 
@@ -29,6 +31,8 @@ std::vector<TinyShape> tiny_shapes();
 Encoding dense(FloatType type);
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type);
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type);
+// Codebooks: f16 along the output axis, int8 along the input axis.
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group);
 InputOp per_token();
 InputOp per_group(uint32_t group);
 
@@ -47,6 +51,8 @@ class TinyFile {
 
 // The description that TinyFile writes, for tests that break it.
 ModelDescription describe_tiny(const TinyShape& shape);
+// Makes compositions of the layers.
+void compose(ModelDescription& description);
 // Fills every tensor of the description with random values and writes the file.
 void write_tiny(const std::string& path, const ModelDescription& description, uint64_t seed);
 

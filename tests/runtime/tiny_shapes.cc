@@ -105,6 +105,66 @@ std::vector<TinyShape> tiny_shapes() {
   s.linear.bits = 1;
   s.rounding = per_group(24), s.head_rounding = per_token();
   shapes.push_back(s);
+  s = {};
+  s.name = "vectors of 6 rows, 5-bit indices, two planes, codebooks per 20 columns";
+  s.config = config(40, 72, 2, 4, 2, 10, 61);
+  s.linear = vectors(VectorAxis::output, 6, 5, 2, ScaleScope::tensor, 20), s.head = dense(FloatType::f32);
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "vectors of 4 columns, 8-bit indices, int8 codebooks, per-token rounding";
+  s.config = config(48, 70, 2, 4, 2, 12, 47);
+  s.linear = vectors(VectorAxis::input, 4, 8, 1, ScaleScope::row, 0),
+  s.head = ints(8, ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_token(), s.head_rounding = per_token();
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "vectors of 8 columns, 10-bit indices, f32 activations";
+  s.config = config(40, 64, 2, 2, 1, 16, 35);
+  s.linear = vectors(VectorAxis::input, 8, 10, 1, ScaleScope::row, 0), s.head = dense(FloatType::f16);
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "compositions of dense matrices";
+  s.config = config(48, 80, 2, 4, 2, 16, 48);
+  s.linear = dense(FloatType::f16), s.head = dense(FloatType::f32);
+  s.biases = true, s.composed = true;
+  shapes.push_back(s);
+
+  s.name = "compositions of trits, activations rounded per token";
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::f16), s.head = ints(8, ScaleScope::row, 0, FloatType::f16);
+  s.rounding = per_token(), s.head_rounding = per_token();
+  shapes.push_back(s);
+
+  s.name = "compositions of int8 groups, activations rounded per group";
+  s.linear = ints(8, ScaleScope::group, 16, FloatType::f32), s.head = ints(4, ScaleScope::group, 24, FloatType::f16);
+  s.rounding = per_group(16), s.head_rounding = per_group(24), s.biases = false;
+  shapes.push_back(s);
+
+  s.name = "compositions of vectors along the output axis, head along the input axis";
+  s.linear = vectors(VectorAxis::output, 3, 6, 2, ScaleScope::tensor, 0);
+  s.head = vectors(VectorAxis::input, 5, 4, 1, ScaleScope::row, 0);
+  s.rounding = s.head_rounding = {}, s.rounding.bits = s.head_rounding.bits = 0;
+  shapes.push_back(s);
+
+  s.name = "compositions of vectors along the input axis, wide indices";
+  s.linear = vectors(VectorAxis::input, 8, 11, 1, ScaleScope::row, 0);
+  s.head = vectors(VectorAxis::output, 4, 8, 1, ScaleScope::row, 0);
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "q, k, v and up, gate fused, trits";
+  s.config = config(54, 50, 2, 6, 3, 10, 41);
+  s.linear = trit(1, ScaleScope::row, 0, FloatType::bf16), s.head = ints(8, ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_token(), s.fused = s.biases = true;
+  shapes.push_back(s);
+
+  s.name = "q, k, v and up, gate fused under output transforms";
+  s.config = config(48, 64, 2, 4, 2, 16, 48);
+  s.linear = dense(FloatType::f16), s.head = dense(FloatType::f16);
+  s.rounding = {}, s.rounding.bits = 0, s.composed = true;
+  shapes.push_back(s);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
   return shapes;
 }

@@ -61,6 +61,21 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   files.push_back({"bad_int5", changed("int8_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 5); })});
   files.push_back({"bad_group", changed("trit2_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 0); })});
   files.push_back({"bad_trit_bits", changed("trit5_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 3); })});
+  // Fields of the first of two records: the matrix, then its codebook.
+  files.push_back({"bad_vector_length",
+                   changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 11), 1); })});
+  files.push_back({"bad_vector_bits",
+                   changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 17); })});
+  files.push_back({"bad_vector_group", changed("vector_input_planes", [](Bytes& f) {
+                     poke<uint32_t>(f, tensor_field(f, 12), 12);
+                   })});
+  files.push_back({"bad_codebook", changed("vector_output", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 2); })});
+  files.push_back({"bad_codebook_kind",
+                   changed("vector_output", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 0); })});
+  // One more bit asks for twice the entries.
+  files.push_back({"bad_codebook_rows",
+                   changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 6); })});
+  files.push_back({"bad_no_codebook", changed("example", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 0); })});
   files.push_back({"bad_rows", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 16), 17); })});
   files.push_back({"bad_part_bytes", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 48), 65); })});
   files.push_back(
@@ -115,6 +130,9 @@ void add_payloads(std::vector<BrokenFile>& files) {
   // Column 21 of row 0: high nibble of byte 1 in the third block. Row 17: second tile, the pairs of its last unit.
   repacked("bad_int4_padding", "int4_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x78); });
   repacked("bad_int6_padding", "int6_tensor", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 17 * 64 + 4, 0xaf); });
+  // 139 rows are 18 vectors: the second tile has 8 lanes, six of them padding, and 45 bytes of records.
+  repacked("bad_vector_padding", "vector_output", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 128 + 2, 1); });
+  repacked("bad_vector_end", "vector_output", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 128 + 45, 1); });
   repacked("bad_dense_padding", "dense_f16", [](Bytes& f) { poke<uint16_t>(f, payload(f) + 5 * 32, 0x3c00); });
   repacked("bad_scale", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 2, 0x7c00); });
   repacked("bad_scale_padding", "example", [](Bytes& f) { poke<uint16_t>(f, scales(f) + 6, 0x3c00); });

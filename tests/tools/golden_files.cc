@@ -11,13 +11,59 @@
 #include <iterator>
 #include <map>
 
+#include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
+#include "formats/encoding/vector.h"
 #include "formats/tern/writer.h"
 
 namespace tern::test {
 namespace {
+
+// Scales of the 16 rows from `first` on.
+Status append_tile_scales(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout,
+                          uint64_t first) {
+  const uint64_t rows = std::min<uint64_t>(kTileRows, t.rows - first);
+  const uint64_t groups = t.encoding.scope == ScaleScope::group ? layout.groups : 1;
+  std::vector<float> scales;
+  for (uint64_t r = 0; r < rows; ++r) {
+    for (uint64_t g = 0; g < groups; ++g) {
+      for (unsigned p = 0; p < t.encoding.planes; ++p) scales.push_back(golden_scale(first + r, g, p));
+    }
+  }
+  std::vector<std::byte> packed(tile_scale_bytes(t.encoding, layout));
+  pack_tile_scales(t.encoding, layout, rows, scales.data(), packed.data());
+  return writer.append_scales(id, packed);
+}
+
+Status append_tensor_scales(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout) {
+  if (t.encoding.scope != ScaleScope::tensor) return {};
+  std::vector<std::byte> scales(layout.scale_bytes);
+  for (unsigned p = 0; p < layout.scale_count; ++p)
+    store_float(t.encoding.scale_type, scales.data(), p, golden_scale(0, 0, p));
+  return writer.append_scales(id, scales);
+}
+
+Status append_vectors(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout) {
+  const Encoding& e = t.encoding;
+  const uint64_t positions = vector_positions(e, t.cols), full = vector_tile_lanes(e);
+  const uint64_t lanes = e.axis == VectorAxis::output ? ceil_div(t.rows, e.length) : t.rows;
+  for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+    const uint64_t count = std::min(full, lanes - tile * full);
+    std::vector<uint16_t> indices(e.planes * count * positions);
+    for (uint64_t i = 0; i < indices.size(); ++i) {
+      const uint64_t plane = i / positions / count, lane = tile * full + i / positions % count;
+      indices[i] = golden_vector(t, lane, i % positions, static_cast<unsigned>(plane));
+    }
+    std::vector<std::byte> bytes(vector_tile_bytes(e, layout, t.cols, tile));
+    pack_vector_tile(e, layout, t.cols, tile, count, indices.data(), positions, count * positions, bytes.data());
+    TERN_TRY(writer.append_codes(id, bytes));
+  }
+  for (uint64_t row = 0; row < t.rows && e.scope == ScaleScope::row; row += kTileRows)
+    TERN_TRY(append_tile_scales(writer, id, t, layout, row));
+  return append_tensor_scales(writer, id, t, layout);
+}
 
 // Payload of one tensor, tile by tile for tiled encodings.
 Status append_tiles(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout) {
@@ -42,21 +88,9 @@ Status append_tiles(TernWriter& writer, uint32_t id, const TensorRecord& t, cons
       pack_trit_tile(t.encoding, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
     }
     TERN_TRY(writer.append_codes(id, tile));
-    std::vector<float> scales;
-    for (uint64_t r = 0; r < rows; ++r) {
-      for (uint64_t g = 0; g < layout.groups; ++g) {
-        for (unsigned p = 0; p < t.encoding.planes; ++p) scales.push_back(golden_scale(first + r, g, p));
-      }
-    }
-    std::vector<std::byte> packed(tile_scale_bytes(t.encoding, layout));
-    pack_tile_scales(t.encoding, layout, rows, scales.data(), packed.data());
-    TERN_TRY(writer.append_scales(id, packed));
+    TERN_TRY(append_tile_scales(writer, id, t, layout, first));
   }
-  if (t.encoding.scope != ScaleScope::tensor) return {};
-  std::vector<std::byte> scales(layout.scale_bytes);
-  for (unsigned p = 0; p < layout.scale_count; ++p)
-    store_float(t.encoding.scale_type, scales.data(), p, golden_scale(0, 0, p));
-  return writer.append_scales(id, scales);
+  return append_tensor_scales(writer, id, t, layout);
 }
 
 // Row starts ascend to the number of values; everything else is the identity, shifted.
@@ -86,6 +120,11 @@ int golden_code(const TensorRecord& t, uint64_t row, uint64_t col, unsigned plan
   return static_cast<int>(mixed % (1u << t.encoding.bits)) - int_zero(t.encoding.bits);
 }
 
+uint16_t golden_vector(const TensorRecord& t, uint64_t lane, uint64_t position, unsigned plane) {
+  const uint64_t mixed = lane * 7919 + position * 104729 + plane * 31 + lane * position;
+  return static_cast<uint16_t>(mixed % 65521 & ((1u << t.encoding.bits) - 1));
+}
+
 float golden_value(const TensorRecord& t, uint64_t row, uint64_t col) {
   if (t.name.find("hadamard") != std::string::npos || t.name.find("signs") != std::string::npos) {
     return (row * col + row + col) % 2 ? -1.f : 1.f;
@@ -103,7 +142,8 @@ Status write_golden(const std::string& path, const ModelDescription& description
     const TensorRecord& t = description.tensors[i];
     TERN_ASSIGN(const Layout layout, layout_of(t.encoding, t.rows, t.cols));
     const bool array = t.encoding.kind == EncodingKind::plain || t.encoding.kind == EncodingKind::index;
-    TERN_TRY(array ? append_array(*writer, i, t, layout) : append_tiles(*writer, i, t, layout));
+    const auto append = array ? append_array : t.encoding.kind == EncodingKind::vector ? append_vectors : append_tiles;
+    TERN_TRY(append(*writer, i, t, layout));
   }
   return writer->finish();
 }

@@ -26,6 +26,7 @@ ModelDescription whole_model();
 
 // Values of the payload, a function of tensor name and position: -1..1 for trits, any for the rest.
 int golden_code(const TensorRecord& tensor, uint64_t row, uint64_t col, unsigned plane);
+uint16_t golden_vector(const TensorRecord& t, uint64_t lane, uint64_t position, unsigned plane);  // an index
 float golden_value(const TensorRecord& tensor, uint64_t row, uint64_t col);  // plain and dense
 float golden_scale(uint64_t row, uint64_t group, unsigned plane);
 

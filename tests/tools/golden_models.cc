@@ -1,4 +1,5 @@
 // The descriptions of the golden files.
+#include "formats/encoding/vector.h"
 #include "tests/tools/golden_files.h"
 
 namespace tern::test {
@@ -22,6 +23,10 @@ Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group =
 }
 Encoding trit5(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, 1, planes, scope, type, group};
+}
+
+Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group = 0) {
+  return {EncodingKind::vector, FloatType::f32, bits, planes, scope, FloatType::f16, group, length, axis};
 }
 
 uint32_t add_tensor(ModelDescription& d, std::string name, Encoding encoding, uint64_t rows, uint64_t cols) {
@@ -76,6 +81,20 @@ ModelDescription one_matrix(Encoding encoding, uint64_t rows, uint64_t cols) {
   std::vector<InputOp> ops;
   if (rounds)
     ops.push_back(quantize(encoding.scope == ScaleScope::group ? ScaleScope::group : ScaleScope::row, encoding.group));
+  const uint32_t input = add_input(d, "x", cols, ops);
+  add_linear(d, "y", input, rows, {whole_term(tensor, rows, cols, rounds ? Tap::quantized : Tap::raw)});
+  return d;
+}
+
+// The same of vectors, with their codebook; int codebooks are read by rounded activations.
+ModelDescription vector_matrix(Encoding encoding, Encoding book, uint64_t rows, uint64_t cols) {
+  const bool rounds = book.kind == EncodingKind::int_;
+  ModelDescription d;
+  d.config = small_config();
+  const uint32_t tensor = add_tensor(d, "w", encoding, rows, cols);
+  d.tensors[tensor].codebook = add_tensor(d, "w.codebook", book, codebook_entries(encoding, cols), encoding.length);
+  std::vector<InputOp> ops;
+  if (rounds) ops.push_back(quantize(ScaleScope::row));
   const uint32_t input = add_input(d, "x", cols, ops);
   add_linear(d, "y", input, rows, {whole_term(tensor, rows, cols, rounds ? Tap::quantized : Tap::raw)});
   return d;
@@ -218,6 +237,13 @@ std::vector<GoldenModel> golden_models() {
           {"int6_tensor", one_matrix(ints(6, ScaleScope::tensor, f32), 17, 33)},
           {"int6_group", one_matrix(ints(6, ScaleScope::group, f16, 20), 18, 50)},
           {"chat_template", with_chat_template()},
+          {"vector_output", vector_matrix(vectors(VectorAxis::output, 8, 5, 1, ScaleScope::none), plain(f16), 139, 9)},
+          {"vector_output_groups",
+           vector_matrix(vectors(VectorAxis::output, 6, 4, 2, ScaleScope::tensor, 4), plain(bf16), 33, 10)},
+          {"vector_input", vector_matrix(vectors(VectorAxis::input, 4, 8, 1, ScaleScope::row),
+                                         ints(8, ScaleScope::tensor, f32), 67, 14)},
+          {"vector_input_planes",
+           vector_matrix(vectors(VectorAxis::input, 8, 11, 2, ScaleScope::row, 16), plain(f16), 21, 29)},
           {"compositions", compositions()},
           {"optional_parts", optional_parts()}};
 }

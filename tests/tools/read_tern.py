@@ -150,6 +150,8 @@ def layout(t):
     if kind == 1:
         blocks = cols if t["value_type"] == 1 else -(-cols // 2)
         return blocks, 1, tiles, tiles * blocks * 64, 0
+    if kind == 6:
+        return vector_layout(t)
     need(kind in (2, 3), "encoding %d is reserved" % kind)
     need(t["bits"] in (INT_UNITS if kind == 2 else TRIT_COLS), "bits")
     need(1 <= t["planes"] <= (1 if kind == 2 else 8), "planes")
@@ -163,15 +165,47 @@ def layout(t):
     return blocks, groups, tiles, tiles * groups * t["planes"] * blocks * 64, scales
 
 
+def vector_layout(t):
+    """The same of vectors, where blocks are the positions of a row and groups those of codebooks."""
+    rows, cols, length, along_input = t["rows"], t["cols"], t["length"], t["axis"]
+    need(1 <= t["bits"] <= 16 and 2 <= length <= 32 and 1 <= t["planes"] <= 8, "index width, length or planes")
+    need(t["scope"] in (0, 1, 2) and t["scale_type"] in (FLOATS if t["scope"] else (0,)), "scales")
+    need(t["group"] <= cols and not (along_input and t["group"] % length), "group")
+    positions = -(-cols // length) if along_input else cols
+    lanes, full = align(rows if along_input else -(-rows // length), 8), 64 if along_input else 16
+    codes = sum(align(t["planes"] * positions * height * t["bits"] // 8, 64) for height in heights(lanes, full))
+    scales = {0: 0, 1: t["planes"], 2: align(rows, 16) * t["planes"]}[t["scope"]]
+    return positions, -(-cols // t["group"]) if t["group"] else 1, -(-lanes // full), codes, scales
+
+
+def heights(lanes, full):
+    """Lanes of each tile."""
+    return [min(full, lanes - first) for first in range(0, lanes, full)]
+
+
+def check_codebooks(tensors):
+    for t in tensors:
+        if t["kind"] != 6:
+            need(t["codebook"] == NONE, "TENS: codebook of " + t["name"])
+            continue
+        need(t["codebook"] < len(tensors), "TENS: codebook of " + t["name"])
+        book = tensors[t["codebook"]]
+        integer = (book["kind"], book["bits"], book["scope"]) == (2, 8, 1) and t["axis"] == 1
+        need(book["kind"] == 0 or integer, "TENS: codebook " + book["name"])
+        entries = layout(t)[1] * t["planes"] << t["bits"]
+        need((book["rows"], book["cols"]) == (entries, t["length"]), "TENS: shape of codebook " + book["name"])
+
+
 def read_tensors(cursor, payload, total):
     tensors, end, names = [], payload, set()
     for _ in range(cursor.count()):
         t = {}
         name_bytes, source_bytes, t["kind"] = cursor.get("HHH")
-        t["value_type"], t["bits"], t["planes"], t["scope"], t["scale_type"], zero = cursor.get("6B")
-        t["group"], t["rows"], t["cols"], t["experts"], codebook = cursor.get("IQQII")
+        t["value_type"], t["bits"], t["planes"], t["scope"], t["scale_type"], vector = cursor.get("6B")
+        t["length"], t["axis"] = vector & 127, vector >> 7
+        t["group"], t["rows"], t["cols"], t["experts"], t["codebook"] = cursor.get("IQQII")
         t["parts"] = [cursor.get("QQQ"), cursor.get("QQQ")]
-        need(cursor.get("QQQ") == (0, 0, 0) and zero == 0 and codebook == NONE and t["experts"] == 1, "TENS: reserved")
+        need(cursor.get("QQQ") == (0, 0, 0) and (vector == 0 or t["kind"] == 6) and t["experts"] == 1, "TENS: reserved")
         t["name"], t["source_name"] = cursor.text(name_bytes), cursor.text(source_bytes)
         cursor.pad()
         need(t["name"] and not set(t["name"]) - set("abcdefghijklmnopqrstuvwxyz0123456789_.") and t["name"] not in names,
@@ -189,6 +223,7 @@ def read_tensors(cursor, payload, total):
                 need((offset, _digest) == (0, 0), "TENS: an empty part")
         tensors.append(t)
     cursor.end()
+    check_codebooks(tensors)
     need(align(end, 64) == total, "the last part does not end the file")
     return tensors
 
@@ -384,8 +419,53 @@ def int_code(data, row, k, bits):
     return int_code(data, unit, k, 4) | (data[unit + 128 + k % 4] >> 2 * (k // 4) & 3) << 4
 
 
-def decode(data, t):
+def read_index(data, record, bits, lanes, lane):
+    """The index of a lane: fields of 16, 8, 4, 2, 1 bits, the first with the lowest bits."""
+    index = low = 0
+    for width in (16, 8, 4, 2, 1):
+        if not bits & width:
+            continue
+        stride = lanes * width // 8
+        if width == 16:
+            part = data[record + 2 * lane] | data[record + 2 * lane + 1] << 8
+        elif width == 8:
+            part = data[record + lane]
+        else:
+            part = data[record + lane % stride] >> width * (lane // stride) & (1 << width) - 1
+        index |= part << low
+        record, low = record + stride, low + width
+    return index
+
+
+def decode_vectors(data, t, tensors):
+    rows, cols, planes, length, bits = t["rows"], t["cols"], t["planes"], t["length"], t["bits"]
+    positions, _groups, _tiles, _codes, count = layout(t)
+    book, scales = decode(data, tensors[t["codebook"]], tensors), floats(data, t["parts"][1][0], count, t["scale_type"] or 1)
+    along_input, full = t["axis"], 64 if t["axis"] else 16
+    tiles, first = [], t["parts"][0][0]
+    for height in heights(align(rows if along_input else -(-rows // length), 8), full):
+        tiles.append((first, height))
+        first += align(planes * positions * height * bits // 8, 64)
+    values = []
+    for r in range(rows):
+        for c in range(cols):
+            lane, position, k = (r, c // length, c % length) if along_input else (r // length, c, r % length)
+            start, height = tiles[lane // full]
+            total = 0.0
+            for p in range(planes):
+                record = start + (p * positions + position) * height * bits // 8
+                index = read_index(data, record, bits, height, lane % full)
+                entry = ((c // t["group"] if t["group"] else 0) * planes + p << bits) + index
+                scale = scales[{1: p, 2: (r // 16 * planes + p) * 16 + r % 16}[t["scope"]]] if t["scope"] else 1.0
+                total = f32(total + scale * book[entry * length + k])
+            values.append(total)
+    return values
+
+
+def decode(data, t, tensors):
     """All values of a tensor, row by row."""
+    if t["kind"] == 6:
+        return decode_vectors(data, t, tensors)
     rows, cols, planes, kind = t["rows"], t["cols"], t["planes"], t["kind"]
     blocks, groups, tiles, _codes, count = layout(t)
     start = t["parts"][0][0]
@@ -426,14 +506,15 @@ def main(arguments):
     if arguments[0] == "--tensor":
         for t in model["tensors"]:
             if t["name"] == arguments[1]:
-                values = decode(data, t)
+                values = decode(data, t, model["tensors"])
                 for r in range(t["rows"]):
                     print(*values[r * t["cols"]:(r + 1) * t["cols"]])
                 return
         raise Refused("no tensor " + arguments[1])
     for t in model["tensors"]:
         if arguments[0] == "--values":
-            t["values"] = decode(data, t)
+            t["values"] = decode(data, t, model["tensors"])
+    for t in model["tensors"]:
         t["codes"], t["scales"] = (part[1] for part in t.pop("parts"))
         for key in ("value_type", "bits", "planes", "scope", "scale_type", "experts"):
             t.pop(key)

@@ -1,0 +1,49 @@
+// Eight floats of one vector of a codebook: two registers. Internal linkage, as in tile_avx2.h.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstddef>
+
+#include "formats/encoding/encoding.h"
+#include "kernels/simd/unroll.h"
+
+namespace tern {
+namespace {
+
+struct Float8 {
+  float32x4_t lo, hi;
+
+  TERN_INLINE static Float8 zero() { return broadcast(0); }
+  TERN_INLINE static Float8 broadcast(float f) { return {vdupq_n_f32(f), vdupq_n_f32(f)}; }
+  TERN_INLINE static Float8 fma(Float8 a, Float8 b, Float8 c) {
+    return {vfmaq_f32(c.lo, a.lo, b.lo), vfmaq_f32(c.hi, a.hi, b.hi)};
+  }
+  TERN_INLINE static Float8 add(Float8 a, Float8 b) { return {vaddq_f32(a.lo, b.lo), vaddq_f32(a.hi, b.hi)}; }
+  TERN_INLINE void store(float* p) const {
+    vst1q_f32(p, lo);
+    vst1q_f32(p + 4, hi);
+  }
+
+  // Values of one type side by side; four: the rest is zero, and nothing behind them is read.
+  template <FloatType type>
+  TERN_INLINE static Float8 load(const std::byte* p) {
+    return {four<type>(p, 0), four<type>(p, 4)};
+  }
+  template <FloatType type>
+  TERN_INLINE static Float8 load_four(const std::byte* p) {
+    return {four<type>(p, 0), vdupq_n_f32(0)};
+  }
+
+ private:
+  template <FloatType type>
+  TERN_INLINE static float32x4_t four(const std::byte* p, int from) {
+    if constexpr (type == FloatType::f32) return vld1q_f32(reinterpret_cast<const float*>(p) + from);
+    const uint16x4_t halves = vld1_u16(reinterpret_cast<const uint16_t*>(p) + from);
+    if constexpr (type == FloatType::f16) return vcvt_f32_f16(vreinterpret_f16_u16(halves));
+    return vreinterpretq_f32_u32(vshll_n_u16(halves, 16));
+  }
+};
+
+}  // namespace
+}  // namespace tern
