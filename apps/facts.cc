@@ -53,7 +53,7 @@ const char* name_of(InputOpKind kind) {
 }
 
 const char* name_of(TermKind kind) {
-  constexpr const char* names[] = {"unknown", "encoded", "sparse", "low_rank", "widely_linear"};
+  constexpr const char* names[] = {"unknown", "encoded", "sparse", "low_rank"};
   const auto index = static_cast<size_t>(kind);
   return names[index < std::size(names) ? index : 0];
 }

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 
@@ -78,7 +79,26 @@ Status check_codes(const Encoding& e, uint64_t cols) {
   return check_scales(e, cols);
 }
 
-Status check_encoding(const Encoding& e, uint64_t cols) {
+Status check_phase(const Encoding& e, uint64_t rows, uint64_t cols) {
+  if (e.bits != 1 && e.bits != 2) {
+    return invalid_argument("bits is " + quoted(e.bits) + ", expected 1 (W alone) or 2 (U and W) for phase");
+  }
+  if (e.planes == 0 || e.planes > kMaxPhaseStages) {
+    return invalid_argument("planes is " + quoted(e.planes) + ", expected 1 to " + quoted(kMaxPhaseStages) +
+                            " stages of phase");
+  }
+  if (rows % 2 != 0 || cols % 2 != 0) {
+    return invalid_argument("a phase matrix is " + quoted(rows) + " x " + quoted(cols) + ", expected even numbers");
+  }
+  TERN_TRY(check_scales(e, cols / 2));
+  if (e.scope == ScaleScope::group && cols / 2 % e.group != 0) {
+    return invalid_argument("group is " + quoted(e.group) + ", expected a divisor of " + quoted(cols / 2) +
+                            ", half the columns");
+  }
+  return {};
+}
+
+Status check_encoding(const Encoding& e, uint64_t rows, uint64_t cols) {
   switch (e.kind) {
     case EncodingKind::plain:
     case EncodingKind::dense:
@@ -90,7 +110,7 @@ Status check_encoding(const Encoding& e, uint64_t cols) {
     case EncodingKind::sign:
       return unsupported("the encoding sign (4) is reserved; this version has no layout for it");
     case EncodingKind::phase:
-      return unsupported("the encoding phase (5) is reserved; this version has no layout for it");
+      return check_phase(e, rows, cols);
     case EncodingKind::vector:
       return unsupported("the encoding vector (6) is reserved; this version has no layout for it");
   }
@@ -103,9 +123,16 @@ uint64_t unit_cols_of(const Encoding& e) {
       return dense_block_cols(e.value_type);
     case EncodingKind::int_:
       return int_unit(e.bits).cols;
+    case EncodingKind::phase:
+      return kPhaseUnitCols;
     default:
       return e.bits == kTrit5Bits ? kTrit5BlockCols : kTrit2BlockCols;
   }
+}
+
+uint64_t unit_blocks_of(const Encoding& e) {
+  if (e.kind == EncodingKind::phase) return kPhaseUnitBlocks;
+  return e.kind == EncodingKind::int_ ? int_unit(e.bits).blocks : 1;
 }
 
 Checked count_scales(const Encoding& e, const Layout& layout) {
@@ -113,11 +140,11 @@ Checked count_scales(const Encoding& e, const Layout& layout) {
     case ScaleScope::none:
       return 0;
     case ScaleScope::tensor:
-      return e.planes;
+      return scale_planes(e);
     case ScaleScope::row:
-      return checked_mul(layout.tiles, uint64_t{kTileRows} * e.planes);
+      return checked_mul(layout.tiles, uint64_t{kTileRows} * scale_planes(e));
     case ScaleScope::group:
-      return checked_mul(checked_mul(layout.tiles, layout.groups), uint64_t{kTileRows} * e.planes);
+      return checked_mul(checked_mul(layout.tiles, layout.groups), uint64_t{kTileRows} * scale_planes(e));
   }
   return {};
 }
@@ -126,13 +153,15 @@ Checked count_scales(const Encoding& e, const Layout& layout) {
 
 Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols) {
   TERN_TRY(check_shape(rows, cols));
-  TERN_TRY(check_encoding(encoding, cols));
+  TERN_TRY(check_encoding(encoding, rows, cols));
   const Status too_large =
       invalid_argument("a matrix of " + quoted(rows) + " x " + quoted(cols) + " does not fit in 64 bits");
 
   Layout layout;
+  const bool phase = encoding.kind == EncodingKind::phase;
+  layout.halves = phase ? 2 : 1;
   layout.groups = 1;
-  layout.group_cols = cols;
+  layout.group_cols = cols / layout.halves;
   if (encoding.kind == EncodingKind::plain || encoding.kind == EncodingKind::index) {
     const uint64_t size = encoding.kind == EncodingKind::index ? 4 : float_bytes(encoding.value_type);
     const Checked bytes = checked_mul(checked_mul(rows, cols), size);
@@ -141,14 +170,16 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
     return layout;
   }
   if (encoding.scope == ScaleScope::group) {
+    layout.groups = ceil_div(layout.group_cols, encoding.group);
     layout.group_cols = encoding.group;
-    layout.groups = ceil_div(cols, encoding.group);
   }
-  layout.tiles = ceil_div(rows, kTileRows);
+  layout.tiled_rows = rows / layout.halves;
+  layout.tiles = ceil_div(layout.tiled_rows, kTileRows);
   layout.unit_cols = unit_cols_of(encoding);
-  layout.unit_blocks = encoding.kind == EncodingKind::int_ ? int_unit(encoding.bits).blocks : 1;
+  layout.unit_blocks = unit_blocks_of(encoding);
   layout.group_blocks = ceil_div(layout.group_cols, layout.unit_cols) * layout.unit_blocks;
-  const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), encoding.planes);
+  const uint64_t planes = phase ? encoding.planes * encoding.bits : encoding.planes;
+  const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), planes);
   const Checked tile_bytes = checked_mul(tile_blocks, kBlockBytes);
   const Checked code_bytes = checked_mul(tile_bytes, layout.tiles);
   const Checked scale_count = count_scales(encoding, layout);
@@ -184,13 +215,14 @@ std::string describe(const Encoding& e) {
     case EncodingKind::sign:
       return "sign";
     case EncodingKind::phase:
-      return "phase";
+      text = e.bits == 2 ? "phase U and W" : "phase W";
+      break;
     case EncodingKind::vector:
       return "vector";
   }
-  const bool five = e.kind == EncodingKind::trit && e.bits == kTrit5Bits;
-  text.append(" ").append(five ? "1.6" : std::to_string(e.bits)).append("-bit");
-  if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(" planes");
+  const bool five = e.kind == EncodingKind::trit && e.bits == kTrit5Bits, phase = e.kind == EncodingKind::phase;
+  if (!phase) text.append(" ").append(five ? "1.6" : std::to_string(e.bits)).append("-bit");
+  if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(phase ? " stages" : " planes");
   text.append(", ").append(float_name(e.scale_type)).append(" scale per ");
   if (e.scope == ScaleScope::group) return text.append(std::to_string(e.group));
   return text.append(e.scope == ScaleScope::row ? "row" : "tensor");

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 #include "formats/encoding/values.h"
@@ -86,6 +87,8 @@ class PayloadVerifier {
         return check_padding(t, layout, codes, 1);
       case EncodingKind::trit:
         return check_trits(t, layout, codes);
+      case EncodingKind::phase:
+        return check_phase(t, layout, codes);
       default:
         return {};
     }
@@ -116,6 +119,23 @@ class PayloadVerifier {
       if (byte & (byte >> 1) & 0x55) return corrupt(fmt::format("byte {} holds the code 3, expected 0 to 2", i));
     }
     return check_padding(t, layout, codes, t.encoding.planes);
+  }
+
+  // Every pattern of bits is a code; those of padding are 0.
+  static Status check_phase(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
+    const uint64_t group_bytes = layout.group_blocks * t.encoding.bits * kBlockBytes;
+    for (uint64_t at = 0; at < codes.size(); ++at) {
+      const uint64_t row = at / layout.tile_bytes * kTileRows + at % (2 * kPhaseWords) / 2;
+      const uint64_t block = at % layout.tile_bytes % group_bytes / (t.encoding.bits * kBlockBytes);
+      const uint64_t first =
+          block / 2 * kPhaseUnitCols + 2 * (block % 2) + at % 2;  // column of bit 0; the next is 4 on
+      const uint64_t used =
+          row < layout.tiled_rows && first < layout.group_cols ? (layout.group_cols - first + 3) / 4 : 0;
+      if (used < 8 && codes[at] >> used != std::byte{0}) {
+        return corrupt(fmt::format("byte {} of the codes has padding that is not zero", at));
+      }
+    }
+    return {};
   }
 
   // int and trit: visits the rows beyond the matrix whole, and of other rows the blocks that end a group.
@@ -155,7 +175,7 @@ class PayloadVerifier {
     TERN_TRY(check_finite(t.encoding.scale_type, scales, "scale"));
     if (t.encoding.scope == ScaleScope::tensor) return {};
     const uint64_t runs = layout.scale_count / layout.tiles / kTileRows;
-    for (uint64_t row = t.rows; row < layout.tiles * kTileRows; ++row) {
+    for (uint64_t row = layout.tiled_rows; row < layout.tiles * kTileRows; ++row) {
       for (uint64_t run = 0; run < runs; ++run) {
         const uint64_t i = (row / kTileRows * runs + run) * kTileRows + row % kTileRows;
         if (load_float(t.encoding.scale_type, scales.data(), i) != 0) {

@@ -36,8 +36,6 @@ const char* name_of(TermKind kind) {
       return "sparse";
     case TermKind::low_rank:
       return "low-rank";
-    case TermKind::widely_linear:
-      return "widely-linear";
   }
   return "unknown";
 }

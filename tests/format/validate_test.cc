@@ -230,7 +230,7 @@ TEST_CASE("compositions keep their rules") {
   has(term(2, [](Term& t, auto&) { t.rows = 9; }), "'w.sparse.starts' is 1 x 11, expected 1 x 10");
   has(term(2, [](Term& t, auto&) { t.second = kNoTensor; }), "second is tensor 4294967295");
   has(term(3, [](Term& t, auto&) { t.second = t.tensor; }), "'w.low.a' is 2 x 24, expected 20 x 2");
-  has(term(0, [](Term& t, auto&) { t.kind = TermKind::widely_linear, t.second = 5; }), "expected phase");
+  has(term(0, [](Term& t, auto&) { t.kind = TermKind(4); }), "term kind 4 (widely_linear) is retired");
   has(composition_error([](ModelDescription& d) { d.linears[0].input = 1; }), "input is 1, expected an input below 1");
   has(composition_error([](ModelDescription& d) { d.linears[0].cols = 23; }),
       "cols is 23, expected the 24 of input 'x'");
