@@ -3,7 +3,8 @@ target_sources(tern_kernels PRIVATE
   dispatch/lists.cc dispatch/select.cc
   limits/limits.cc
   dispatch/self_check.cc dispatch/self_check_linear.cc dispatch/self_check_elements.cc
-  linear/trit/trit_reference.cc linear/int/int_reference.cc linear/dense/dense_reference.cc)
+  linear/trit/trit_reference.cc linear/phase/phase_reference.cc linear/int/int_reference.cc
+  linear/dense/dense_reference.cc)
 set_source_files_properties(dispatch/lists.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 if(TERN_SANITIZE)  # unrolled and instrumented in full, a file takes minutes
   set(unrolled -O1 -fno-sanitize=undefined)

@@ -188,6 +188,7 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
   layout.tile_bytes = *tile_bytes;
   layout.code_bytes = *code_bytes;
   layout.scale_count = *scale_count;
+  layout.tile_scales = encoding.scope == ScaleScope::tensor ? 0 : *scale_count / layout.tiles;
   layout.scale_bytes = *scale_bytes;
   return layout;
 }

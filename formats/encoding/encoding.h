@@ -65,6 +65,7 @@ struct Layout {
   uint64_t unit_blocks = 1;   // blocks of a unit: int6 3 side by side, phase 2, else 1
   uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h; phase: times bits)
   uint64_t code_bytes = 0;    // tiles * tile_bytes
+  uint64_t tile_scales = 0;   // scales of a tile; 0 for scopes none and tensor
   uint64_t scale_count = 0;   // 0, s = scale_planes (tensor), tiles*s*16 (row), or tiles*groups*s*16
   uint64_t scale_bytes = 0;
   // Activations are stored group by group (phase: those of the first half, then of the second) with this many columns

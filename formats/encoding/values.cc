@@ -77,15 +77,14 @@ void store_float(FloatType type, std::byte* array, uint64_t index, float value) 
 
 uint64_t scale_index(const Encoding& e, const Layout& layout, uint64_t row, uint64_t group, unsigned plane) {
   if (e.scope == ScaleScope::tensor) return plane;
-  const unsigned stages = e.kind == EncodingKind::phase ? e.planes : 1, planes = scale_planes(e) / stages;
-  const uint64_t in_row = e.scope == ScaleScope::group ? group : 0;
-  const uint64_t run = (row / kTileRows * stages + plane / planes) * layout.groups + in_row;
-  return (run * planes + plane % planes) * kTileRows + row % kTileRows;
+  const unsigned planes = e.kind == EncodingKind::phase ? 2 * e.bits : e.planes;  // side by side
+  const uint64_t run = plane / planes * layout.groups + (e.scope == ScaleScope::group ? group : 0);
+  return row / kTileRows * layout.tile_scales + (run * planes + plane % planes) * kTileRows + row % kTileRows;
 }
 
 uint64_t tile_scale_bytes(const Encoding& e, const Layout& layout) {
   if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return 0;
-  return layout.groups * scale_planes(e) * kTileRows * float_bytes(e.scale_type);
+  return layout.tile_scales * float_bytes(e.scale_type);
 }
 
 void pack_tile_scales(const Encoding& e, const Layout& layout, uint64_t rows, const float* values, std::byte* out) {

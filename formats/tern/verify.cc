@@ -174,7 +174,7 @@ class PayloadVerifier {
   static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {
     TERN_TRY(check_finite(t.encoding.scale_type, scales, "scale"));
     if (t.encoding.scope == ScaleScope::tensor) return {};
-    const uint64_t runs = layout.scale_count / layout.tiles / kTileRows;
+    const uint64_t runs = layout.tile_scales / kTileRows;
     for (uint64_t row = layout.tiled_rows; row < layout.tiles * kTileRows; ++row) {
       for (uint64_t run = 0; run < runs; ++run) {
         const uint64_t i = (row / kTileRows * runs + run) * kTileRows + row % kTileRows;

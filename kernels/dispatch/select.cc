@@ -6,6 +6,7 @@ namespace {
 bool serves(const LinearKernelEntry& kernel, const Encoding& encoding, LinearInput input) {
   if (kernel.encoding != encoding.kind || kernel.input != input) return false;
   if (encoding.kind == EncodingKind::dense) return kernel.value_type == encoding.value_type;
+  if (encoding.kind == EncodingKind::phase) return true;  // with and without U
   return kernel.bits == encoding.bits;
 }
 
