@@ -10,8 +10,6 @@
 namespace tern {
 namespace {
 
-using Range = ThreadTeam::Member::Range;
-
 // The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
 class Forward {
  public:
@@ -124,8 +122,8 @@ class Forward {
   }
 
   // y = W in + bias, for the row tiles of this member and all tokens. Returns the rows.
-  Range linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride,
-               uint64_t count) {
+  OutputRows linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y,
+                    uint64_t stride, uint64_t count) {
     if (p_.observer) p_.observer->see(plan, in.x, input.x_stride, count, me_.share(input.cols));
     InputView view;
     view.tokens = count;
@@ -136,15 +134,15 @@ class Forward {
       view.x = in.x, view.x_stride = input.x_stride;
     }
     const Range tiles = me_.share(plan.weight.layout.tiles);
-    const Range rows{std::min(tiles.begin * kTileRows, plan.weight.rows),
-                     std::min(tiles.end * kTileRows, plan.weight.rows)};
-    if (rows.begin == rows.end) return rows;
+    const OutputRows outputs(plan.weight.layout, tiles);
+    if (tiles.begin == tiles.end) return outputs;
     plan.kernel->run(plan.weight, view, {y, stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
-    if (!plan.bias.empty()) {
+    if (plan.bias.empty()) return outputs;
+    for (const Range& rows : outputs) {
       for (uint64_t t = 0; t < count; ++t)
         e_.add(plan.bias.data() + rows.begin, rows.end - rows.begin, y + t * stride + rows.begin);
     }
-    return rows;
+    return outputs;
   }
 
   // The input of layer `index` of a group: the shared one, or its own.
@@ -154,7 +152,7 @@ class Forward {
     size_t index;
   };
 
-  Range linear(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
+  OutputRows linear(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
     if (in.own.empty()) return linear(plan, in.shared, p_.in, y, stride, p_.tokens.size());
     return linear(plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size());
   }
@@ -162,20 +160,30 @@ class Forward {
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
-    const Range rows = linear(plan, input, p_.mid, p_.added, n, count);
-    for (uint64_t t = 0; t < count; ++t) {
-      e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
+    for (const Range& rows : linear(plan, input, p_.mid, p_.added, n, count)) {
+      for (uint64_t t = 0; t < count; ++t)
+        e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
     }
   }
 
-  // mid = activation(gate) * up. Both linears have the same rows, so a member finds its gates where it needs them.
+  // mid = activation(gate) * up. Linears with the same tiles give a member its gates where it needs them.
   void gated(const Block& b) {
-    const uint64_t count = p_.tokens.size(), n = c_.ffn_size;
-    const Range rows = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
+    const uint64_t n = c_.ffn_size;
+    const OutputRows gates = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
     linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
+    if (b.gate.weight.layout.tiled_rows == b.up.weight.layout.tiled_rows) {
+      for (const Range& rows : gates) activate(b, rows);
+    } else {
+      barrier();
+      activate(b, me_.share(n));
+    }
+  }
+
+  void activate(const Block& b, Range rows) {
     clock_.enter(Stage::activate);
+    const uint64_t n = c_.ffn_size;
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
-    for (uint64_t t = 0; t < count; ++t) {
+    for (uint64_t t = 0; t < p_.tokens.size(); ++t) {
       activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
                p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/values.h"
 
 namespace tern {
@@ -83,7 +84,7 @@ Status round_per_group(const std::string& layer, uint32_t group, const Layout& l
   if (input.rounded && input.padded_group_cols != layout.padded_group_cols()) {
     return lacks(layer, "encodings that pad the groups of one rounded input differently");
   }
-  input.groups = layout.groups;
+  input.groups = layout.input_groups();
   input.group_cols = layout.group_cols;
   input.padded_group_cols = layout.padded_group_cols();
   return {};
@@ -107,8 +108,25 @@ Status round_input(const std::string& layer, const InputOp& op, const WeightView
 
 }  // namespace
 
+OutputRows::OutputRows(const Layout& layout, Range tiles) : count_(layout.halves) {
+  const uint64_t begin = std::min(tiles.begin * kTileRows, layout.tiled_rows);
+  const uint64_t end = std::min(tiles.end * kTileRows, layout.tiled_rows);
+  for (uint64_t half = 0; half < count_; ++half)
+    ranges_[half] = {half * layout.tiled_rows + begin, half * layout.tiled_rows + end};
+}
+
+uint64_t LinearPlan::bytes() const {
+  const uint64_t all = weight.layout.code_bytes + weight.layout.scale_bytes;
+  if (weight.encoding.kind != EncodingKind::phase) return all;
+  return all / (weight.layout.tile_bytes / phase_stage_bytes(weight.encoding, weight.layout)) * weight.encoding.planes;
+}
+
 LinearPlanner::LinearPlanner(const TernFile& file, CpuFeatures features, const LoadOptions& options)
-    : file_(file), features_(features), family_(options.family), activations_(options.activations) {
+    : file_(file),
+      features_(features),
+      family_(options.family),
+      activations_(options.activations),
+      stages_(options.stages) {
   for (const LinearRecord& l : file.description().linears) linears_.emplace(l.name, &l);
 }
 
@@ -152,6 +170,15 @@ Status LinearPlanner::check_ops(const LinearRecord& linear, bool own_input) cons
   return {};
 }
 
+Status LinearPlanner::choose_stages(const std::string& name, Encoding& encoding) const {
+  if (stages_ == 0 || encoding.kind != EncodingKind::phase) return {};
+  if (stages_ > encoding.planes) {
+    return invalid_argument(fmt::format("stages is {}, expected at most the {} of {}", stages_, encoding.planes, name));
+  }
+  encoding.planes = static_cast<uint8_t>(stages_);
+  return {};
+}
+
 Status LinearPlanner::plan(const std::string& name, InputPlan& input, LinearPlan& out, bool own_input) const {
   const LinearRecord& linear = *linears_.at(name);
   TERN_TRY(check_composition(linear));
@@ -162,6 +189,7 @@ Status LinearPlanner::plan(const std::string& name, InputPlan& input, LinearPlan
   }
   const bool rounded = linear.terms.front().tap == Tap::quantized && activations_ == ActivationRounding::from_file;
   TERN_ASSIGN(out.weight, bind(linear.terms.front().tensor));
+  TERN_TRY(choose_stages(name, out.weight.encoding));
   out.name = name;
   const auto works = [&](const LinearKernelEntry& kernel) {
     if (agrees_with_reference(kernel)) return true;

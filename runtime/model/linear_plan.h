@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread_team.h"
 #include "formats/tern/reader.h"
 #include "kernels/dispatch/dispatch.h"
 #include "runtime/model/model.h"
@@ -28,12 +29,28 @@ struct InputPlan {
   std::vector<float> norm;                                     // weight of the RMSNorm that comes first, or none
 };
 
+using Range = ThreadTeam::Member::Range;
+
+// The output rows that a range of tiles gives: one range, or one in each half (phase).
+class OutputRows {
+ public:
+  OutputRows(const Layout& layout, Range tiles);
+  const Range* begin() const { return ranges_; }
+  const Range* end() const { return ranges_ + count_; }
+
+ private:
+  Range ranges_[2];
+  uint64_t count_;
+};
+
 struct LinearPlan {
   std::string name;
   const LinearKernelEntry* kernel = nullptr;
   std::vector<const LinearKernelEntry*> passed_over;  // better ones that failed their self-check
   WeightView weight;
   std::vector<float> bias;  // rows values, or none
+
+  uint64_t bytes() const;  // of weights that a pass reads
 };
 
 class LinearPlanner {
@@ -55,11 +72,14 @@ class LinearPlanner {
 
  private:
   Status check_ops(const LinearRecord& linear, bool own_input) const;
+  // Cuts phase weights to the stages that were asked for.
+  Status choose_stages(const std::string& name, Encoding& encoding) const;
 
   const TernFile& file_;
   CpuFeatures features_;
   std::optional<KernelFamily> family_;
   ActivationRounding activations_;
+  unsigned stages_;
   std::unordered_map<std::string_view, const LinearRecord*> linears_;
 };
 

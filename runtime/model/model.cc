@@ -46,6 +46,15 @@ Status plan_block(const LinearPlanner& planner, uint32_t index, Block& b) {
   return {};
 }
 
+// Stages that no layer has are asked for in vain.
+Status check_stages(const Model::Parts& parts) {
+  bool found = parts.stages == 0;
+  parts.for_each_linear([&](const LinearPlan& l) { found |= l.weight.encoding.kind == EncodingKind::phase; });
+  if (found) return {};
+  return invalid_argument(fmt::format("{}: stages is {}, but the model has no layer in stages (phase weights)",
+                                      parts.file->path(), parts.stages));
+}
+
 Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file, const LoadOptions& options) {
   auto parts = std::make_unique<Model::Parts>();
   TERN_ASSIGN(parts->features, cap_features(detect_cpu().features, options.isa));
@@ -69,6 +78,8 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
   TERN_ASSIGN(parts->embedding, planner.bind(parts->file->find_tensor("embed.tokens")));
   TERN_ASSIGN(parts->output_norm, planner.vector("output.norm"));
   TERN_TRY(planner.plan("head", parts->head_in, parts->head));
+  parts->stages = options.stages;
+  TERN_TRY(check_stages(*parts));
   return parts;
 }
 
@@ -130,8 +141,7 @@ uint64_t Model::products_per_token() const {
 
 uint64_t Model::bytes_per_token() const {
   uint64_t bytes = parts_->embedding.layout.code_bytes / parts_->embedding.rows;
-  parts_->for_each_linear(
-      [&](const LinearPlan& l) { bytes += l.weight.layout.code_bytes + l.weight.layout.scale_bytes; });
+  parts_->for_each_linear([&](const LinearPlan& l) { bytes += l.bytes(); });
   return bytes;
 }
 

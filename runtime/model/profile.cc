@@ -24,7 +24,7 @@ const char* stage_name(Stage stage) {
 
 uint64_t stage_bytes(const Model& model, Stage stage) {
   uint64_t bytes = 0;
-  const auto add = [&](const LinearPlan& l) { bytes += l.weight.layout.code_bytes + l.weight.layout.scale_bytes; };
+  const auto add = [&](const LinearPlan& l) { bytes += l.bytes(); };
   if (stage == Stage::head) add(model.parts().head);
   for (const Block& b : model.parts().blocks) {
     if (stage == Stage::qkv) add(b.q), add(b.k), add(b.v);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -10,6 +11,7 @@
 
 #include "runtime/model/parts.h"
 #include "runtime/model/rope_table.h"
+#include "runtime/session/sequence_state.h"
 #include "tests/runtime/tiny_model.h"
 
 namespace tern {
@@ -109,6 +111,34 @@ TEST_CASE("model: what is missing or does not exist is an error") {
   options.isa = "avx1024";
   CHECK(load_changed([](ModelDescription&) {}, options).code() == Code::invalid_argument);
   CHECK_FALSE(Model::load("/nowhere/model.tern").ok());
+}
+
+TEST_CASE("model: the first stages of phase weights run alone") {
+  const auto shapes = test::tiny_shapes();
+  const auto named = [&](const char* name) {
+    return *std::find_if(shapes.begin(), shapes.end(),
+                         [&](const auto& s) { return std::string(s.name).find(name) == 0; });
+  };
+  const TinyFile file(named("phases of U and W in two stages"));
+  const auto whole = file.load();
+  LoadOptions options;
+  options.stages = 2;
+  CHECK(file.load(options)->bytes_per_token() == whole->bytes_per_token());
+  options.stages = 1;
+  const auto first = file.load(options);
+  const LinearPlan& q = first->parts().blocks[0].q;
+  CHECK(q.weight.encoding.planes == 1);
+  CHECK(q.bytes() == (q.weight.layout.code_bytes + q.weight.layout.scale_bytes) / 2);
+  CHECK(first->bytes_per_token() < whole->bytes_per_token());
+  CHECK(model_fingerprint(*first) != model_fingerprint(*whole));
+  options.stages = 3;
+  CHECK(Model::load(file.path(), options).status().message() ==
+        "stages is 3, expected at most the 2 of blocks.0.attn.q");
+  const TinyFile other(shapes[0]);
+  options.stages = 1;
+  const Status status = Model::load(other.path(), options).status();
+  CHECK(status.code() == Code::invalid_argument);
+  CHECK(status.message().find("stages is 1, but the model has no layer in stages") != std::string::npos);
 }
 
 TEST_CASE("model: options choose the kernels, facts describe them") {

@@ -29,8 +29,10 @@ std::vector<TinyShape> tiny_shapes();
 Encoding dense(FloatType type);
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type);
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type);
+Encoding phase(uint8_t bits, uint8_t stages, ScaleScope scope, uint32_t group, FloatType scale_type);
 InputOp per_token();
 InputOp per_group(uint32_t group);
+InputOp per_half();  // groups of half the columns
 
 // A file under a temporary directory, removed with the object.
 class TinyFile {
