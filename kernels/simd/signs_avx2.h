@@ -41,7 +41,7 @@ struct Signs256 : Base {
   // --- tables of nibbles. A shuffle and an unpack part the two bytes of the words: eight rows of the first plane, then
   // of the second, in each lane. ---
   static constexpr bool kSignOffset = true;
-  static constexpr int kSignRuns = 1;
+  static constexpr int kSignRuns = 2;
   static constexpr uint64_t kSignTableBytes = kNibbleUnitBytes;
   // Sums of the bytes as they come, so that even ones are too large by 256 times odd ones, and of odd ones alone: 16
   // bits hold 256 units, in each of which a byte gets 8 look-ups, at most 248.
