@@ -121,21 +121,34 @@ class PayloadVerifier {
     return check_padding(t, layout, codes, t.encoding.planes);
   }
 
-  // Every pattern of bits is a code; those of padding are 0.
+  // phase: every pattern of bits is a code, those of padding are 0. Tiles of 16 rows have padding in their last unit
+  // alone, if at all.
   static Status check_phase(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
-    const uint64_t group_bytes = layout.group_blocks * t.encoding.bits * kBlockBytes;
-    for (uint64_t at = 0; at < codes.size(); ++at) {
-      const uint64_t row = at / layout.tile_bytes * kTileRows + at % (2 * kPhaseWords) / 2;
-      const uint64_t block = at % layout.tile_bytes % group_bytes / (t.encoding.bits * kBlockBytes);
-      const uint64_t first =
-          block / 2 * kPhaseUnitCols + 2 * (block % 2) + at % 2;  // column of bit 0; the next is 4 on
-      const uint64_t used =
-          row < layout.tiled_rows && first < layout.group_cols ? (layout.group_cols - first + 3) / 4 : 0;
-      if (used < 8 && codes[at] >> used != std::byte{0}) {
-        return corrupt(fmt::format("byte {} of the codes has padding that is not zero", at));
+    const uint64_t units = layout.group_blocks / kPhaseUnitBlocks,
+                   unit_bytes = kPhaseUnitBlocks * kBlockBytes * t.encoding.bits;
+    for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+      const uint64_t rows = std::min<uint64_t>(kTileRows, layout.tiled_rows - tile * kTileRows);
+      const uint64_t from = rows < kTileRows ? 0 : layout.group_cols / kPhaseUnitCols;
+      for (uint64_t run = 0; run < layout.tile_bytes / (units * unit_bytes); ++run) {
+        for (uint64_t unit = from; unit < units; ++unit) {
+          const uint64_t at = tile * layout.tile_bytes + (run * units + unit) * unit_bytes;
+          const uint64_t cols = layout.group_cols - unit * kPhaseUnitCols;
+          if (has_zero_padding(codes.subspan(at, unit_bytes), rows, cols)) continue;
+          return corrupt(fmt::format("padding in the unit at byte {} of the codes is not zero", at));
+        }
       }
     }
     return {};
+  }
+
+  // Of a phase unit with so many rows and columns, or more. Bit k of a byte is column 4k after that of bit 0.
+  static bool has_zero_padding(std::span<const std::byte> unit, uint64_t rows, uint64_t cols) {
+    for (uint64_t at = 0; at < unit.size(); ++at) {
+      const uint64_t row = at % (2 * kPhaseWords) / 2, first = at / (unit.size() / 2) * 2 + at % 2;
+      const uint64_t used = row < rows && first < cols ? (cols - first + 3) / 4 : 0;
+      if (used < 8 && unit[at] >> used != std::byte{0}) return false;
+    }
+    return true;
   }
 
   // int and trit: visits the rows beyond the matrix whole, and of other rows the blocks that end a group.

@@ -299,6 +299,7 @@ class Run(Case):
         self.refused(*words, env={"TERN_ISA": "mmx"}, says="'mmx'")
         self.ok(*words, "--isa", "scalar", env={"TERN_ISA": "mmx"})  # the flag wins
         self.refused(*words, "--family", "magic", says="'magic'")
+        self.refused(*words, "--stages", "1", says="no layer in stages")
 
     def test_summary_and_warning(self):
         result = self.ok("run", "-m", model, "--tokens", "-p", "1", "-n", "3", "-ngl", "99", "-ctk", "f32", "-ctv", "f32")
@@ -391,11 +392,14 @@ class Bench(Case):
             self.assertGreater(row["gweights_per_s"], 0)
         every = self.ok(*self.kernels("--all", "--encoding", "trit5", "-o", "csv")).stdout
         self.assertIn("linear_trit5_a8_reference_scalar", every)
+        phase = self.ok(*self.kernels("--encoding", "phase", "--stages", "2", "--family", "reference", "-o", "csv")).stdout
+        self.assertIn("linear_phase_a8_reference_scalar", phase)
         picture = self.folder / "roof.svg"
         self.ok(*self.kernels("--encoding", "trit2", "--planes", "2", "--group", "32", "--plot", picture))
         self.assertTrue(picture.read_text().startswith("<svg"))
         for words, says in ((["--shape", "64"], "ROWSxCOLUMNS"), (["--shape", "64x9999999"], "ROWSxCOLUMNS"),
-                            (["--encoding", "trit3"], "trit3"), (["--group", "60000"], "group"), (["--isa", "mmx"], "'mmx'")):
+                            (["--encoding", "trit3"], "trit3"),
+                            (["--encoding", "phase", "--shape", "64x33"], "even numbers"), (["--group", "60000"], "group"), (["--isa", "mmx"], "'mmx'")):
             self.refused(*self.kernels(*words), says=says)
 
     def test_wrong_values(self):
