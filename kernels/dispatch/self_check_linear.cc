@@ -32,11 +32,11 @@ constexpr Shape kShapes[] = {
 };
 
 // Columns after which narrow sums of extreme codes overflow, if they were not emptied: look-up tables fill the
-// scratch memory at 15360 columns of trits, 8192 complex ones of phases; their int16 sums at 4096 and 256.
+// scratch memory at 15360 columns of trits and complex ones of phases; their int16 sums at 4096 and 256.
 uint64_t many_columns(const LinearKernelEntry& kernel) {
   const bool phase = kernel.encoding == EncodingKind::phase;
   if (kernel.input != LinearInput::int8) return phase ? 2 * 37 : 37;
-  if (phase) return 2 * 8213;
+  if (phase) return 2 * 15381;
   return kernel.encoding == EncodingKind::trit ? 15381 : 1029;
 }
 
