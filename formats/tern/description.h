@@ -17,7 +17,12 @@ inline constexpr uint32_t kNoTensor = 0xffffffff;
 // ---- configuration: typed and closed; a field that a reader does not know is refused ----
 
 enum class RopePairing : uint8_t { halves = 1, interleaved = 2 };  // (i, i + d/2) or (2i, 2i + 1)
-enum class Activation : uint8_t { silu = 1, relu2 = 2 };           // gate function of the FFN
+// Gate function of the FFN; complex_relu2 (complex numbers only): conj(a) up, a the gate's parts squared, or 0 where
+// both are negative (iFairy, arXiv 2508.05571).
+enum class Activation : uint8_t { silu = 1, relu2 = 2, complex_relu2 = 3 };
+// complex: the first half of every vector holds real parts, the second the imaginary ones of the same numbers. A head
+// of q, k, v is head_dim / 2 of the numbers; scores are Re(q conj(k)) / sqrt(head_dim / 2).
+enum class Numbers : uint8_t { real = 0, complex = 1 };
 enum class RopeScaling : uint8_t { none = 0, linear = 1, llama3 = 2 };
 
 struct ModelConfig {
@@ -36,6 +41,7 @@ struct ModelConfig {
   float rope_factor = 0;                                  // linear, llama3: what frequencies are divided by
   float rope_low_frequency = 0, rope_high_frequency = 0;  // llama3: turns within rope_trained_context
   uint32_t rope_trained_context = 0;                      // llama3
+  Numbers numbers = Numbers::real;
 
   bool operator==(const ModelConfig&) const = default;
 };

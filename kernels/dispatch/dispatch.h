@@ -45,6 +45,9 @@ struct ElementKernels {
                         int8_t* codes, float* scales, int32_t* sums);
   void (*silu_mul)(const float* gate, const float* up, uint64_t n, float* y);   // silu(gate) * up
   void (*relu2_mul)(const float* gate, const float* up, uint64_t n, float* y);  // max(0, gate)^2 * up
+  // conj(a) up over n complex numbers, imaginary parts `half` values behind the real ones; a: Re(gate)^2 + i
+  // Im(gate)^2, or 0 where both are negative.
+  void (*complex_relu2_mul)(const float* gate, const float* up, uint64_t half, uint64_t n, float* y);
   void (*add)(const float* x, uint64_t n, float* y);                            // y += x
   void (*to_f16)(const float* x, uint64_t n, uint16_t* y);                      // as f32_to_f16 of base/half.h
   // Rotates one head of d values by precomputed cos/sin of d/2 angles, in place.

@@ -62,6 +62,9 @@ bool check_vectors(const Pair& pair, uint64_t n, Random& random) {
   const auto rms_in_place = [&](const auto& t, float* y) { t.rms_norm(y, nullptr, 0.f, n, y); };
   const auto silu = [&](const auto& t, float* y) { t.silu_mul(g.data(), w.data(), n, y); };
   const auto relu2 = [&](const auto& t, float* y) { t.relu2_mul(g.data(), w.data(), n, y); };
+  const auto complex_relu2 = [&](const auto& t, float* y) {
+    t.complex_relu2_mul(g.data(), w.data(), n / 2 + n % 2, n / 2, y);
+  };
   const auto add = [&](const auto& t, float* y) { t.add(w.data(), n, y); };
   const auto to_f16 = [&](const auto& t, float* y) {
     std::vector<uint16_t> halves(n + kMargin, 0x7bff);
@@ -69,7 +72,7 @@ bool check_vectors(const Pair& pair, uint64_t n, Random& random) {
     for (uint64_t i = 0; i < n; ++i) y[i] = halves[i];
   };
   return pair.agree(x, rms) && pair.agree(x, rms_in_place) && pair.agree(x, silu) && pair.agree(x, relu2) &&
-         pair.agree(x, add) && pair.agree(x, to_f16);
+         pair.agree(x, complex_relu2) && pair.agree(x, add) && pair.agree(x, to_f16);
 }
 
 // Codes, scales and sums side by side, as floats: all are exact.

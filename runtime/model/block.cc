@@ -43,6 +43,7 @@ class Forward {
     clock_.enter(Stage::attention);
     attend(m_, p_, me_, b.attn_out, layer);
     barrier();
+    if (complex_) split_attention(b.attn_out);
     finish_mid(b.attn_sub_norm, b.attn_out);
     barrier();
     clock_.enter(Stage::attention_out);
@@ -171,22 +172,48 @@ class Forward {
     const uint64_t n = c_.ffn_size;
     const OutputRows gates = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
     linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
-    if (b.gate.weight.layout.tiled_rows == b.up.weight.layout.tiled_rows) {
-      for (const Range& rows : gates) activate(b, rows);
-    } else {
+    const Layout &gate = b.gate.weight.layout, &up = b.up.weight.layout;
+    if (gate.tiled_rows != up.tiled_rows || (complex_ && gate.halves == 1)) {
       barrier();
-      activate(b, me_.share(n));
+      activate(b, me_.share(complex_ ? n / 2 : n));
+    } else if (complex_) {
+      activate(b, *gates.begin());  // the other half is the imaginary parts
+    } else {
+      for (const Range& rows : gates) activate(b, rows);
     }
   }
 
+  // Of complex numbers `rows` are the real parts.
   void activate(const Block& b, Range rows) {
     clock_.enter(Stage::activate);
     const uint64_t n = c_.ffn_size;
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
     for (uint64_t t = 0; t < p_.tokens.size(); ++t) {
-      activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
-               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
+      const float *gate = p_.gate + t * n + rows.begin, *up = p_.up + t * n + rows.begin;
+      float* mid = p_.mid.x + t * b.ffn_mid.x_stride + rows.begin;
+      if (complex_) {
+        e_.complex_relu2_mul(gate, up, n / 2, rows.end - rows.begin, mid);
+      } else {
+        activate(gate, up, rows.end - rows.begin, mid);
+      }
     }
+  }
+
+  // Complex vectors have all real parts before all imaginary ones; attention takes those of each head side by side.
+  void reorder(uint64_t heads, bool by_heads, float* x, float* spare) const {
+    const uint64_t half = c_.head_dim / 2;
+    std::memcpy(spare, x, heads * c_.head_dim * sizeof(float));
+    for (uint64_t i = 0; i < 2 * heads; ++i) {
+      const uint64_t in_heads = i * half, in_parts = (i % 2 * heads + i / 2) * half;
+      std::memcpy(x + (by_heads ? in_heads : in_parts), spare + (by_heads ? in_parts : in_heads), half * sizeof(float));
+    }
+  }
+
+  // What attention left in mid, as a complex vector; q is done with.
+  void split_attention(const InputPlan& out) {
+    const Range mine = tokens();
+    for (uint64_t t = mine.begin; t < mine.end; ++t)
+      reorder(c_.heads, false, p_.mid.x + t * out.x_stride, p_.q + t * m_.q_size());
   }
 
   void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
@@ -203,6 +230,12 @@ class Forward {
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
+      if (complex_) {  // mid is free until attention fills it
+        float* spare = p_.mid.x + t * b.attn_out.x_stride;
+        reorder(c_.heads, true, q, spare);
+        reorder(c_.kv_heads, true, k, spare);
+        reorder(c_.kv_heads, true, p_.v + t * m_.kv_size(), spare);
+      }
       normalize_heads(b.q_norm, c_.heads, q);
       normalize_heads(b.k_norm, c_.kv_heads, k);
       for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
@@ -249,6 +282,7 @@ class Forward {
   const MicroBatch& p_;
   const ThreadTeam::Member& me_;
   StageClock clock_;
+  const bool complex_ = c_.numbers == Numbers::complex;
 };
 
 }  // namespace

@@ -126,7 +126,8 @@ nlohmann::json config_json(const ModelConfig& c) {
           {"rope_factor", c.rope_factor},
           {"rope_low_frequency", c.rope_low_frequency},
           {"rope_high_frequency", c.rope_high_frequency},
-          {"rope_trained_context", c.rope_trained_context}};
+          {"rope_trained_context", c.rope_trained_context},
+          {"numbers", static_cast<int>(c.numbers)}};
 }
 
 std::string hex_of(const std::string& bytes) {

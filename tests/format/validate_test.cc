@@ -64,6 +64,18 @@ TEST_CASE("config fields keep their ranges") {
   CHECK(error([](ModelConfig& c) { c.rope_base = 0; }).find("rope_base is 0") != std::string::npos);
   CHECK(error([](ModelConfig& c) { c.rope_pairing = RopePairing(3); }).find("rope_pairing is 3") != std::string::npos);
   CHECK(error([](ModelConfig& c) { c.activation = Activation(0); }).find("activation is 0") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.activation = Activation(4); }).find("activation is 4") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.numbers = Numbers(2); }).find("numbers is 2") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.numbers = Numbers::complex; }).find("numbers 1 contradicts") != std::string::npos);
+  const auto complex_error = [&](auto change) {
+    return error([&](ModelConfig& c) {
+      c.numbers = Numbers::complex, c.activation = Activation::complex_relu2;
+      change(c);
+    });
+  };
+  CHECK(complex_error([](ModelConfig& c) { c.ffn_size = 7; }).find("ffn_size are") != std::string::npos);
+  CHECK(complex_error([](ModelConfig& c) { c.rope_pairing = RopePairing::interleaved; }).find("rope_pairing") !=
+        std::string::npos);
   CHECK(error([](ModelConfig& c) { c.window = 4096; }) == "");
   CHECK(error([](ModelConfig& c) { c.window = (1u << 30) + 1; }).find("window is 1073741825") != std::string::npos);
 }

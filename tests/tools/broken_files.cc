@@ -55,6 +55,9 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   files.push_back({"bad_rope_factor", changed("optional_parts", [](Bytes& f) {
                      poke<uint32_t>(f, config_field(f, 17) + 8, 0x3f000000);
                    })});
+  files.push_back({"bad_complex_activation", changed("complex_numbers", [](Bytes& f) {
+                     poke<uint32_t>(f, config_field(f, 14) + 8, 1);
+                   })});
   files.push_back({"bad_kv_heads", changed("example", [](Bytes& f) { poke<uint32_t>(f, config_field(f, 7) + 8, 3); })});
   files.push_back({"bad_name", changed("example", [](Bytes& f) { poke<char>(f, tensor_field(f, 112), 'W'); })});
   files.push_back({"bad_encoding", changed("example", [](Bytes& f) { poke<uint16_t>(f, tensor_field(f, 4), 4); })});

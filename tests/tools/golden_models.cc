@@ -146,6 +146,16 @@ ModelDescription optional_parts() {
   return d;
 }
 
+// Vectors of complex numbers.
+ModelDescription complex_numbers() {
+  ModelDescription d;
+  d.config = small_config();
+  d.config.numbers = Numbers::complex, d.config.activation = Activation::complex_relu2;
+  const uint32_t tensor = add_tensor(d, "y", dense(FloatType::f32), 4, 6);
+  add_linear(d, "y", add_input(d, "x", 6, {}), 4, {whole_term(tensor, 4, 6, Tap::raw)});
+  return d;
+}
+
 ModelDescription with_tokenizer() {
   ModelDescription d;
   d.config = small_config();
@@ -227,7 +237,8 @@ std::vector<GoldenModel> golden_models() {
           {"phase_group", one_matrix(phase(2, 3, ScaleScope::group, f16, 20), 36, 80)},
           {"chat_template", with_chat_template()},
           {"compositions", compositions()},
-          {"optional_parts", optional_parts()}};
+          {"optional_parts", optional_parts()},
+          {"complex_numbers", complex_numbers()}};
 }
 
 ModelDescription whole_model() {

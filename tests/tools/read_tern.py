@@ -24,7 +24,7 @@ CONFIG = [("architecture", 3), ("vocab_size", 1), ("hidden_size", 1), ("ffn_size
           ("kv_heads", 1), ("head_dim", 1), ("context", 1), ("norm_eps", 2), ("final_norm_eps", 2), ("rope_base", 2),
           ("rope_pairing", 3), ("activation", 3)]
 OPTIONAL = {32: ("window", 1), 33: ("rope_scaling", 3), 34: ("rope_factor", 2), 35: ("rope_low_frequency", 2),
-            36: ("rope_high_frequency", 2), 37: ("rope_trained_context", 1)}
+            36: ("rope_high_frequency", 2), 37: ("rope_trained_context", 1), 38: ("numbers", 3)}
 FLOATS = {1: ("f", 4), 2: ("e", 2), 3: ("H", 2)}  # f32, f16, bf16 (as its upper half)
 TRIT_COLS = {2: 16, 1: 20}  # bits: columns of a block
 INT_UNITS = {4: (8, 1), 6: (16, 3), 8: (4, 1)}  # bits: columns and blocks of a unit
@@ -134,7 +134,10 @@ def read_config(cursor):
     cursor.end()
     check_positions(config)
     need(1 <= config["kv_heads"] <= config["heads"] and config["heads"] % config["kv_heads"] == 0, "CONF: heads")
-    need(config["architecture"] == 1 and config["rope_pairing"] in (1, 2) and config["activation"] in (1, 2), "CONF: enum")
+    need(config["architecture"] == 1 and config["rope_pairing"] in (1, 2) and config["activation"] in (1, 2, 3), "CONF: enum")
+    need(config["numbers"] == (config["activation"] == 3), "CONF: numbers")
+    need(not config["numbers"] or (config["hidden_size"] % 2 == config["ffn_size"] % 2 == 0 and config["rope_pairing"] == 1),
+         "CONF: halves of complex numbers")
     for name in ("norm_eps", "final_norm_eps", "rope_base"):
         need(math.isfinite(config[name]) and config[name] >= 0, "CONF: " + name)
     return config
