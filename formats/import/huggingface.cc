@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "formats/import/bitnet.h"
+#include "formats/import/fairy2i.h"
 #include "formats/import/huggingface_tensors.h"
 #include "formats/import/ternary_matrix.h"
 
@@ -15,23 +16,23 @@ using Entry = HuggingFaceTensors::Entry;
 
 class HuggingFaceImporter {
  public:
-  HuggingFaceImporter(const HfConfig& config, std::shared_ptr<const TensorSet> tensors)
-      : config_(config), tensors_(std::move(tensors), config.name) {}
+  HuggingFaceImporter(const HfConfig& config, std::shared_ptr<const TensorSet> tensors, const ImportOptions& options)
+      : config_(config), options_(options), tensors_(std::move(tensors), config.name) {}
 
   Result<SourceModel> run() {
     find_names();
     TERN_ASSIGN(storage_, linear_storage(config_, !norm_name_.empty()));
     TERN_TRY(check_input_norms());
+    TERN_TRY(check_fairy2i());
     const bool bitnet = storage_ != LinearStorage::dense;
     fill_config();
     model_.linear_input = bitnet || config_.int8_activations ? TrainedInput::int8_per_token : TrainedInput::f32;
-    model_.convention =
-        bitnet ? fmt::format("BitNet b1.58 ({})", describe(storage_)) : fmt::format("Hugging Face {}", family_name());
     TERN_TRY(add_dense("embed.tokens", root_ + "embed_tokens.weight", config_.vocab_size, config_.hidden_size));
     for (uint32_t i = 0; i < config_.layers; ++i) TERN_TRY(add_block(i));
     TERN_TRY(add_dense("output.norm", root_ + "norm.weight", 1, config_.hidden_size));
     TERN_TRY(add_head());
     TERN_TRY(tensors_.check_all_used(config_.architecture));
+    model_.convention = convention();
     return std::move(model_);
   }
 
@@ -56,6 +57,27 @@ class HuggingFaceImporter {
         fmt::format("{}: quantization_config.use_rms_norm is true, but the checkpoint lacks the tensor "
                     "'{}layers.0.self_attn.q_proj.rms_norm.weight'",
                     config_.name, root_));
+  }
+
+  Status check_fairy2i() const {
+    if (options_.fairy2i_stages == 0) return {};
+    if (storage_ != LinearStorage::dense) {
+      return invalid_argument(fmt::format("{}: the checkpoint is BitNet's ({}), which contradicts Fairy2i's convention",
+                                          config_.name, describe(storage_)));
+    }
+    if (config_.tied || config_.headless || options_.fairy2i_head) return {};
+    return invalid_argument(fmt::format(
+        "{}: nothing in a Fairy2i checkpoint says whether its head was trained quantized: say which (--fairy2i-head)",
+        config_.name));
+  }
+
+  std::string convention() const {
+    if (options_.fairy2i_stages != 0) {
+      return fmt::format("Fairy2i v{} ({} layers from masters, {} saved quantized, {} left dense)",
+                         options_.fairy2i_stages, fairy2i_.masters, fairy2i_.quantized, fairy2i_.dense);
+    }
+    if (storage_ != LinearStorage::dense) return fmt::format("BitNet b1.58 ({})", describe(storage_));
+    return fmt::format("Hugging Face {}", family_name());
   }
 
   // "Qwen2" of "Qwen2ForCausalLM"
@@ -165,6 +187,9 @@ class HuggingFaceImporter {
       TERN_ASSIGN(matrix,
                   ternary_master(std::move(matrix), storage_, fmt::format("{}: tensor '{}'", config_.name, source)));
     }
+    if (options_.fairy2i_stages != 0) {
+      TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_.fairy2i_stages, fairy2i_));
+    }
     model_.matrices.push_back(std::move(matrix));
     return {};
   }
@@ -200,8 +225,21 @@ class HuggingFaceImporter {
     return {};
   }
 
+  // A head that was trained quantized is a matrix of its own, though its masters are the embedding's.
+  Status add_fairy2i_head() {
+    const bool tied = model_.tied_head;
+    model_.tied_head = false;
+    TERN_ASSIGN(auto matrix, tensors_.dense("head", tied ? root_ + "embed_tokens.weight" : "lm_head.weight",
+                                            config_.vocab_size, config_.hidden_size));
+    TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_.fairy2i_stages, fairy2i_));
+    model_.matrices.push_back(std::move(matrix));
+    return {};
+  }
+
   Status add_head() {
     const char* name = "lm_head.weight";
+    if (options_.fairy2i_stages != 0 && options_.fairy2i_head.value_or(false)) TERN_TRY(add_fairy2i_head());
+    if (model_.find("head")) return {};
     if (!model_.tied_head) {
       return add_dense("head", name, config_.vocab_size, config_.hidden_size).within("tie_word_embeddings is false");
     }
@@ -212,8 +250,10 @@ class HuggingFaceImporter {
   }
 
   const HfConfig& config_;
+  const ImportOptions& options_;
   HuggingFaceTensors tensors_;
   LinearStorage storage_ = LinearStorage::dense;
+  Fairy2iCounts fairy2i_;
   std::string root_ = "model.";
   std::string norm_name_;  // of the norm inside each linear layer; empty: none
   SourceModel model_;
@@ -221,8 +261,9 @@ class HuggingFaceImporter {
 
 }  // namespace
 
-Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors) {
-  return HuggingFaceImporter(config, std::move(tensors)).run();
+Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors,
+                                       const ImportOptions& options) {
+  return HuggingFaceImporter(config, std::move(tensors), options).run();
 }
 
 }  // namespace tern

@@ -17,9 +17,9 @@ namespace tern {
 
 // What the checkpoint itself stores; importing keeps it when the target encoding can.
 struct SourceForm {
-  enum class Kind { dense, trit, int8 } kind = Kind::dense;
-  FloatType value_type = FloatType::f32;        // dense
-  ScaleScope scope = ScaleScope::none;          // trit: tensor or row; int8: row or group
+  enum class Kind { dense, trit, int8, phase } kind = Kind::dense;  // phase: a PhaseMatrix (phase_matrix.h)
+  FloatType value_type = FloatType::f32;                            // dense
+  ScaleScope scope = ScaleScope::none;                              // trit: tensor or row; int8: row or group
   uint32_t group = 0;
 };
 
@@ -58,6 +58,9 @@ struct SourceModel {
 
 struct ImportOptions {
   std::string tokenizer_path;  // empty: look beside the checkpoint
+  // The linear layers hold masters of Fairy2i's convention with this many stages (fairy2i.h); 0: they do not.
+  unsigned fairy2i_stages = 0;
+  std::optional<bool> fairy2i_head = {};  // so does the head; must be said where it is not tied to the embedding
 };
 
 // SRC is a directory with config.json and *.safetensors, or a llama2.c .bin file.
