@@ -9,6 +9,7 @@
 #include "formats/import/chat_template_files.h"
 #include "formats/import/checkpoint_files.h"
 #include "formats/import/huggingface.h"
+#include "formats/import/ifairy.h"
 #include "formats/import/llama2c_model.h"
 #include "formats/import/source_model.h"
 #include "formats/import/tokenizer_files.h"
@@ -26,7 +27,9 @@ Result<SourceModel> import_tensors(const CheckpointFiles& files, const ImportOpt
   *eos = config.eos;
   const bool index = files.kind == CheckpointFiles::Kind::huggingface_index;
   TERN_ASSIGN(auto tensors, index ? TensorSet::open_index(files.weights) : TensorSet::open_file(files.weights));
-  return import_huggingface(config, std::move(tensors), options);
+  if (!config.complex) return import_huggingface(config, std::move(tensors), options);
+  if (options.fairy2i_stages == 0) return import_ifairy(config, std::move(tensors));
+  return invalid_argument(config.name + ": the model is iFairy's, which contradicts Fairy2i's convention");
 }
 
 Result<SourceModel> import_checked(const std::string& path, const ImportOptions& options) {

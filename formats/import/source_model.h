@@ -39,13 +39,13 @@ class SourceMatrix {
   virtual Status read_scales(uint64_t begin, uint64_t count, std::span<float> out) const;
 };
 
-// How the model was trained to see its inputs.
-enum class TrainedInput { f32, int8_per_token };
+// How the model was trained to see its inputs; halves: real and imaginary parts apart.
+enum class TrainedInput { f32, int8_per_token, int8_per_half };
 
 struct SourceModel {
   ModelConfig config;
   bool tied_head = false;  // no matrix "head"; the head reads "embed.tokens"
-  TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: int8 per token)
+  TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: per token; iFairy: per half)
   std::vector<std::unique_ptr<SourceMatrix>> matrices;
   std::optional<TokenizerData> tokenizer;
   std::optional<ChatTemplate> chat;  // with a tokenizer

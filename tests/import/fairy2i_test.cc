@@ -138,6 +138,9 @@ TEST_CASE("fairy2i: contradictions and damage are refused by name") {
   Checkpoint bitnet(phase_shape(Architecture::bitnet));
   bitnet.options.fairy2i_stages = 2;
   says(bitnet.error(), "contradicts Fairy2i's convention");
+  Checkpoint ifairy(phase_shape(Architecture::ifairy));
+  ifairy.options.fairy2i_stages = 1;
+  says(ifairy.error(), "contradicts Fairy2i's convention");
 }
 
 TEST_CASE("fairy2i: sums beyond the range of floats are refused, not stored") {
