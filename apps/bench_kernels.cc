@@ -257,7 +257,8 @@ Status bench_kernels(const KernelFlags& flags) {
 void add_bench_kernels(CLI::App& bench, Action& chosen) {
   const auto o = std::make_shared<KernelFlags>();
   CLI::App* verb = bench.add_subcommand("kernels", "linear kernels beside the machine's limits; comma lists multiply");
-  verb->add_option("--encoding", o->encodings, "trit2, trit5 (1.6 bits), int4, int6, int8, vout, vin8, vin16 (vectors), f32, f16, bf16")
+  verb->add_option("--encoding", o->encodings,
+                   "trit2, trit5 (1.6 bits), phase, int4, int6, int8, vout, vin8, vin16 (vectors), f32, f16, bf16")
       ->delimiter(',')
       ->capture_default_str();
   verb->add_option("--shape", o->shapes, "ROWSxCOLUMNS of the layers")->delimiter(',')->capture_default_str();
@@ -272,7 +273,9 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
   verb->add_option("--input", o->input, "activations: a8 (int8) or f32")
       ->check(CLI::IsMember({"a8", "f32"}))
       ->capture_default_str();
-  verb->add_option("--planes", o->planes, "planes of trits or vectors")->check(CLI::Range(1u, 4u))->capture_default_str();
+  verb->add_option("--planes,--stages", o->planes, "planes of trits or vectors, stages of phases")
+      ->check(CLI::Range(1u, 4u))
+      ->capture_default_str();
   verb->add_option("--group", o->group, "columns of a scale; 0: one scale a row")
       ->check(CLI::Range(0u, 65536u))
       ->capture_default_str();

@@ -22,6 +22,8 @@ struct ConvertFlags {
   ImportOptions import;
   std::optional<uint32_t> group;
   PtqtpOptions ptqtp;
+  PhaseOptions fairy2i;
+  std::string fairy2i_scales = "tensor", fairy2i_variant, fairy2i_head;
   TextSource calibration{"", 16384};
   bool force = false, quiet = false;
 };
@@ -31,12 +33,16 @@ constexpr std::pair<const char*, WeightChoice> kChoices[] = {
     {"f32", WeightChoice::f32},        {"f16", WeightChoice::f16},
     {"bf16", WeightChoice::bf16},      {"int8", WeightChoice::int8},
     {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4},
-    {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover}};
+    {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover},
+    {"fairy2i", WeightChoice::fairy2i}};
 
-// CLI11 has checked that the name is one of them.
+constexpr std::pair<const char*, PhaseRegion> kRegions[] = {
+    {"tensor", PhaseRegion::tensor}, {"row", PhaseRegion::row}, {"tile", PhaseRegion::tile}};
+
+// CLI11 has checked that the name is one of them. What follows a colon counts stages.
 WeightChoice choice_of(const std::string& name) {
   for (const auto& [known, choice] : kChoices) {
-    if (name == known) return choice;
+    if (name.substr(0, name.find(':')) == known) return choice;
   }
   return WeightChoice::automatic;
 }
@@ -44,6 +50,12 @@ WeightChoice choice_of(const std::string& name) {
 std::vector<std::string> choice_names() {
   std::vector<std::string> names;
   for (const auto& choice : kChoices) names.emplace_back(choice.first);
+  return names;
+}
+
+std::vector<std::string> weight_names() {
+  std::vector<std::string> names = choice_names();
+  for (unsigned stages = 1; stages <= kMaxPhaseStages; ++stages) names.push_back(fmt::format("fairy2i:{}", stages));
   return names;
 }
 
@@ -93,10 +105,46 @@ void show_report(const ConvertReport& report, const ConvertFlags& flags, double 
   else
     for (const TensorReport& tensor : report.tensors) show_tensor(tensor);
   size_t exact = 0;
-  for (const TensorReport& tensor : report.tensors) exact += tensor.exact;
+  uint64_t scales = 0, codes = 0;
+  for (const TensorReport& tensor : report.tensors) {
+    exact += tensor.exact;
+    scales += tensor.doubtful_scales, codes += tensor.doubtful_codes;
+  }
+  if (scales != 0) {
+    fmt::print(
+        "{} scales lie so near the middle of two bf16 numbers that torch's f32 mean may give the other one; {} "
+        "codes depend on it\n",
+        scales, codes);
+  }
   fmt::print("{}: {} ({} bytes), {:.3f} bits per weight in the blocks, {} of {} tensors exact, {:.1f} s\n",
              flags.output, human_bytes(report.file_bytes), report.file_bytes, report.bits_per_weight, exact,
              report.tensors.size(), seconds);
+}
+
+// The flags of fairy2i, where some matrix is to become that.
+Status fairy2i_options(const ConvertFlags& flags, ConvertOptions& options) {
+  const bool chosen = options.weights == WeightChoice::fairy2i || options.head == WeightChoice::fairy2i ||
+                      options.embed == WeightChoice::fairy2i;
+  if (!chosen && (flags.fairy2i.joint || flags.fairy2i.refit || flags.fairy2i_scales != "tensor"))
+    return invalid_argument("--fairy2i-scales, --fairy2i-joint and --fairy2i-refit belong to --weights fairy2i");
+  if (options.weights == WeightChoice::fairy2i && !flags.fairy2i_variant.empty())
+    return invalid_argument("--fairy2i-variant names a model trained so, which --weights fairy2i would quantize again");
+  if (!flags.fairy2i_head.empty() && flags.fairy2i_variant.empty())
+    return invalid_argument("--fairy2i-head belongs to --fairy2i-variant");
+  options.fairy2i = flags.fairy2i;
+  if (const size_t colon = flags.weights.find(':'); colon != std::string::npos)
+    options.fairy2i.stages = static_cast<unsigned>(flags.weights[colon + 1] - '0');
+  for (const auto& [name, region] : kRegions) {
+    if (flags.fairy2i_scales == name) options.fairy2i_scales = region;
+  }
+  return {};
+}
+
+ImportOptions import_options(const ConvertFlags& flags) {
+  ImportOptions options = flags.import;
+  if (!flags.fairy2i_variant.empty()) options.fairy2i_stages = static_cast<unsigned>(flags.fairy2i_variant[1] - '0');
+  if (!flags.fairy2i_head.empty()) options.fairy2i_head = flags.fairy2i_head == "quantized";
+  return options;
 }
 
 Result<ConvertOptions> options_of(const ConvertFlags& flags) {
@@ -115,6 +163,7 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
   if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
     return invalid_argument("--planes and --tied belong to --weights ptqtp");
   if (!planes && !flags.calibration.path.empty()) return invalid_argument("--calibrate belongs to --weights ptqtp");
+  TERN_TRY(fairy2i_options(flags, options));
   return options;
 }
 
@@ -125,8 +174,8 @@ Status run_convert(const ConvertFlags& flags) {
     return invalid_argument(fmt::format("{} exists already: give --force to replace it", flags.output));
   }
   const Timer timer;
-  TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, flags.import));
   TERN_ASSIGN(ConvertOptions options, options_of(flags));
+  TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, import_options(flags)));
   TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
   fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
   if (!source.chat_note.empty()) fmt::print("chat template: {}\n", source.chat_note);
@@ -154,7 +203,9 @@ void add_convert(CLI::App& root, Action& chosen) {
   const auto choices = CLI::IsMember(choice_names());
   verb->add_option("SRC", o->source, "folder with config.json and *.safetensors, or a llama2.c .bin file")->required();
   verb->add_option("-o,--output", o->output, "file to write")->required();
-  verb->add_option("--weights", o->weights, "encoding of the linear layers")->check(choices)->capture_default_str();
+  verb->add_option("--weights", o->weights, "encoding of the linear layers; fairy2i:T has T stages, 1 to 4 (2)")
+      ->check(CLI::IsMember(weight_names()))
+      ->capture_default_str();
   verb->add_option("--head", o->head, "encoding of the head")->check(choices)->capture_default_str();
   verb->add_option("--embed", o->embed, "encoding of the embedding")->check(choices)->capture_default_str();
   verb->add_option("--group", o->group, "columns per scale (int4: 32, int6, int8: 64, ptqtp: 128)")
@@ -166,6 +217,18 @@ void add_convert(CLI::App& root, Action& chosen) {
   verb->add_option("--pack", o->pack, "bits of a trit: 2, or 1.6 (five in a byte); auto: 2")
       ->check(CLI::IsMember({"1.6", "2", "auto"}))
       ->capture_default_str();
+  verb->add_option("--fairy2i-scales", o->fairy2i_scales,
+                   "fairy2i: what shares a pair of scales: tensor, row, 64x64 tile")
+      ->check(CLI::IsMember({"tensor", "row", "tile"}))
+      ->capture_default_str();
+  verb->add_flag("--fairy2i-joint", o->fairy2i.joint, "fairy2i: choose the codes of all stages together");
+  verb->add_flag("--fairy2i-refit", o->fairy2i.refit,
+                 "fairy2i: fit the scales by least squares, by turns with the codes");
+  verb->add_option("--fairy2i-variant", o->fairy2i_variant,
+                   "the checkpoint was trained as Fairy2i's complex_phase_v1..v4: quantize it as its authors do")
+      ->check(CLI::IsMember({"v1", "v2", "v3", "v4"}));
+  verb->add_option("--fairy2i-head", o->fairy2i_head, "with a variant: whether its head was quantized in training")
+      ->check(CLI::IsMember({"quantized", "dense"}));
   add_calibration_flags(*verb, o->calibration);
   verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
       ->check(CLI::IsMember({"auto", "f32"}))

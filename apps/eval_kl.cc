@@ -92,6 +92,7 @@ Result<Report> measure_kl(const KlFlags& flags) {
   TERN_ASSIGN(const std::string text, read_text(flags.text.path));
   ModelOptions options = flags.model, base_options = flags.model;
   base_options.path = flags.base;
+  base_options.stages = 0;  // are asked of the model alone
   TERN_ASSIGN(const auto base, load_model(base_options));
   TERN_ASSIGN(const auto model, load_model(options));
   TERN_TRY(check_tokenizers(flags, *base, *model));

@@ -47,7 +47,12 @@ const char* name_of(Tap tap) {
   return "unknown";
 }
 
-const char* name_of(Activation activation) { return activation == Activation::silu ? "silu" : "relu2"; }
+const char* name_of(Activation activation) {
+  constexpr const char* names[] = {"unknown", "silu", "relu2", "complex_relu2"};
+  const auto index = static_cast<size_t>(activation);
+  return names[index < std::size(names) ? index : 0];
+}
+
 const char* name_of(RopePairing pairing) { return pairing == RopePairing::halves ? "halves" : "interleaved"; }
 
 const char* name_of(RopeScaling scaling) {
@@ -61,7 +66,7 @@ const char* name_of(InputOpKind kind) {
 }
 
 const char* name_of(TermKind kind) {
-  constexpr const char* names[] = {"unknown", "encoded", "sparse", "low_rank", "widely_linear"};
+  constexpr const char* names[] = {"unknown", "encoded", "sparse", "low_rank"};
   const auto index = static_cast<size_t>(kind);
   return names[index < std::size(names) ? index : 0];
 }

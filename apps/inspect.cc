@@ -26,6 +26,7 @@ void show_config(const ModelConfig& c) {
              c.hidden_size, c.ffn_size, c.heads, c.head_dim, c.kv_heads, c.vocab_size, c.context);
   fmt::print("       {}, rope base {} ({} pairs), norm eps {}, final norm eps {}\n", name_of(c.activation), c.rope_base,
              name_of(c.rope_pairing), c.norm_eps, c.final_norm_eps);
+  if (c.numbers == Numbers::complex) fmt::print("       complex numbers: widths count real and imaginary parts\n");
   if (c.window != 0) fmt::print("       attention sees a window of {} positions\n", c.window);
   if (c.rope_scaling == RopeScaling::linear) fmt::print("       rope scaling linear, factor {}\n", c.rope_factor);
   if (c.rope_scaling == RopeScaling::llama3) {

@@ -25,6 +25,7 @@ Json config_json(const ModelConfig& c) {
           {"rope_base", c.rope_base},
           {"rope_pairing", name_of(c.rope_pairing)},
           {"activation", name_of(c.activation)},
+          {"numbers", c.numbers == Numbers::complex ? "complex" : "real"},
           {"window", c.window},
           {"rope_scaling", name_of(c.rope_scaling)},
           {"rope_factor", c.rope_factor},

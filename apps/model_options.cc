@@ -31,6 +31,9 @@ void add_arithmetic_flags(CLI::App& verb, ModelOptions& options) {
   verb.add_option("--act", options.activations, "activation rounding: as the file says, or f32 (no rounding)")
       ->check(CLI::IsMember({"file", "f32"}))
       ->capture_default_str();
+  verb.add_option("--stages", options.stages, "run only the first so many stages of phase weights; 0: all")
+      ->check(CLI::Range(0u, 4u))
+      ->capture_default_str();
   verb.add_option("--ubatch-size", options.batch, "-ub: most tokens computed at once")
       ->check(CLI::Range(1u, 1u << 20))
       ->capture_default_str();
@@ -68,6 +71,7 @@ Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options) {
   load.isa = options.isa;
   TERN_ASSIGN(load.family, parse_family(options.family));
   load.activations = options.activations == "f32" ? ActivationRounding::f32 : ActivationRounding::from_file;
+  load.stages = options.stages;
   load.check_tensors = options.check_tensors;
   load.access = options.no_mmap ? FileAccess::copy : FileAccess::map;
   TERN_ASSIGN(auto model, Model::load(options.path, load));

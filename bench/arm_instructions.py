@@ -12,14 +12,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Object, class in its functions' names, weights of a block, what one token's loop is called in tables.
+# Object, class in its functions' names, weights of a block of a tile (tables: of a look-up), what the loop is called. Phase
+# is counted at two stages, in two halves of a unit's rows.
 KERNELS = [
     ("trit/trit_neon", r"IntegerDot<.*TritDot<.*TwoBits.*run<(\d+), 1>", 256, "2 bits, smlal (NEON)"),
-    ("trit/trit_neon", r"trit_table_sums<.*TwoBits", 256, "2 bits, tables (NEON)"),
+    ("trit/trit_neon", r"trit_table_sums<.*TwoBits", 16, "2 bits, tables (NEON)"),
     ("trit/trit_dotprod", r"IntegerDot<.*TritDot<.*run<(\d+), 1>", 256, "2 bits, sdot (dotprod)"),
     ("trit/trit_neon", r"IntegerDot<.*TritDot<.*FiveInByte.*run<(\d+), 1>", 320, "1.6 bits, smlal (NEON)"),
-    ("trit/trit_neon", r"trit_table_sums<.*FiveInByte", 320, "1.6 bits, tables (NEON)"),
+    ("trit/trit_neon", r"trit_table_sums<.*FiveInByte", 16, "1.6 bits, tables (NEON)"),
     ("trit/trit_dotprod", r"IntegerDot<.*Telescoped.*run<(\d+), 1>", 320, "1.6 bits, telescoped sdot (dotprod)"),
+    ("phase/phase_neon", r"phase_table_sums<", 8, "phase, tables (NEON)"),
+    ("phase/phase_dotprod", r"PhaseDot<.*run<(\d+), 1>", 256, "phase, sdot (dotprod)"),
+    ("phase/phase_i8mm", r"PhaseDot<.*run<(\d+), 1>", 256, "phase, smmla (i8mm)"),
+    ("phase/phase_dotprod", r"PhaseDot<.*run<(\d+), 2>", 512, "phase, sdot, a batch"),
+    ("phase/phase_i8mm", r"PhaseDot<.*run<(\d+), 2>", 512, "phase, smmla, a batch"),
 ]
 # Decoded a cycle, vector pipes, pipes that multiply and accumulate int8 long (smlal) and by dot products, loads a
 # cycle, GHz of a usual product.
@@ -93,9 +99,8 @@ def main():
             sys.exit(f"{path}: no loop of {pattern}")
         tiles, body = best
         c = count(body)
-        if tiles == 0:  # tables: two look-ups for two trits of 16 rows
-            tbl = sum(name == "tbl" for name, _ in body)
-            tiles = tbl * 16 / block
+        if tiles == 0:  # tables: two look-ups for two trits of 16 rows; for four signs of 16 rows and half the input
+            tiles = sum(name == "tbl" for name, _ in body)
         weights = tiles * block
         rates = [expected(c, core) for core in CORES.values()]
         print(f"| {title} | {100 * c['all'] / weights:.1f} | {100 * c['vector'] / weights:.1f} | "

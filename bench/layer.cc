@@ -18,6 +18,7 @@ Encoding encoding_of(const LinearKernelEntry& kernel, const LayerShape& shape) {
   e.value_type = kernel.value_type;
   if (e.kind == EncodingKind::dense) return e;
   if (e.kind != EncodingKind::int_) e.planes = shape.planes;
+  if (e.kind == EncodingKind::phase) e.bits = 2;
   if (e.kind == EncodingKind::vector) {
     e.axis = kernel.bits == 0 ? VectorAxis::output : VectorAxis::input;
     e.length = shape.length, e.bits = shape.index_bits;
@@ -107,9 +108,10 @@ void Layer::make_input(uint64_t tokens) {
   const uint64_t cols = align_up(weight_.layout.padded_cols(), uint64_t{64});
   values_ = allocate(tokens * cols * sizeof(float));
   const Layout& layout = weight_.layout;
-  input_scales_ = allocate(tokens * layout.groups * sizeof(float));
-  input_sums_ = allocate(tokens * layout.groups * sizeof(int32_t));
-  input_.tokens = tokens, input_.groups = layout.groups;
+  const uint64_t groups = layout.input_groups();
+  input_scales_ = allocate(tokens * groups * sizeof(float));
+  input_sums_ = allocate(tokens * groups * sizeof(int32_t));
+  input_.tokens = tokens, input_.groups = groups;
   Random random(2);
   if (kernel_.input == LinearInput::f32) {
     float* x = reinterpret_cast<float*>(values_.get());
@@ -125,7 +127,7 @@ void Layer::make_input(uint64_t tokens) {
       const uint64_t group = i / layout.group_cols;
       const auto code = static_cast<int8_t>(static_cast<int>(random.below(255)) - 127);
       codes[m * cols + group * layout.padded_group_cols() + i % layout.group_cols] = code;
-      sums[m * layout.groups + group] += code;
+      sums[m * groups + group] += code;
     }
   }
   input_.codes = codes, input_.code_stride = cols;

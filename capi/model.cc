@@ -30,7 +30,8 @@ Result<LoadOptions> load_options(const tern_load_options& given) {
     return invalid_argument(
         fmt::format("options: activations is {}, expected one of TERN_ACTIVATIONS_*", given.activations));
   }
-  if (given.reserved != 0) return invalid_argument("options: reserved is not 0");
+  if (given.stages < 0) return invalid_argument(fmt::format("options: stages is {}, expected 0 or more", given.stages));
+  options.stages = static_cast<unsigned>(given.stages);
   return options;
 }
 

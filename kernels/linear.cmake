@@ -3,8 +3,8 @@ target_sources(tern_kernels PRIVATE
   dispatch/lists.cc dispatch/select.cc
   limits/limits.cc
   dispatch/self_check.cc dispatch/self_check_linear.cc dispatch/self_check_elements.cc
-  linear/trit/trit_reference.cc linear/int/int_reference.cc linear/dense/dense_reference.cc
-  linear/vector/vector_reference.cc)
+  linear/trit/trit_reference.cc linear/phase/phase_reference.cc linear/int/int_reference.cc
+  linear/dense/dense_reference.cc linear/vector/vector_reference.cc)
 set_source_files_properties(dispatch/lists.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 if(TERN_SANITIZE)  # unrolled and instrumented in full, a file takes minutes
   set(unrolled -O1 -fno-sanitize=undefined)
@@ -38,14 +38,14 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       list(APPEND avx512 -O0 -fno-sanitize=all)
     endif()
   endif()
-  tern_linear_isa("${avx2}" avx2 trit int dense vector)
-  tern_linear_isa("${avx2};-mavxvnni" avxvnni trit int vector)
-  tern_linear_isa("${avx512}" avx512 trit int dense vector)
-  tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int vector)
+  tern_linear_isa("${avx2}" avx2 trit int dense phase vector)
+  tern_linear_isa("${avx2};-mavxvnni" avxvnni trit int phase vector)
+  tern_linear_isa("${avx512}" avx512 trit int dense phase vector)
+  tern_linear_isa("${avx512};-mavx512vnni" avx512vnni trit int phase vector)
   tern_linear_isa("${avx512};-mavx512vbmi" avx512vbmi trit vector)
   tern_linear_isa("${avx512};-mavx512vnni;-mavx512vbmi" avx512vnnivbmi vector)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  tern_linear_isa("" neon trit int dense vector)
-  tern_linear_isa("-march=armv8.2-a+dotprod" dotprod trit int vector)
-  tern_linear_isa("-march=armv8.2-a+dotprod+i8mm" i8mm trit int vector)
+  tern_linear_isa("" neon trit int dense phase vector)
+  tern_linear_isa("-march=armv8.2-a+dotprod" dotprod trit int phase vector)
+  tern_linear_isa("-march=armv8.2-a+dotprod+i8mm" i8mm trit int phase vector)
 endif()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures small models in every encoding and as converted, and writes the tables of docs/quality.md.
 
-usage: scripts/quality-table.py TERN DATA [--limit TOKENS] [-o docs/quality.md]
+usage: scripts/quality-table.py TERN DATA [--limit TOKENS] [--only TABLE] [-o docs/quality.md]
 
 TERN is the built command; DATA is a folder with models/, data/models/ and data/text/. What stands in the page between
 the lines <!-- NAME --> and <!-- end --> is replaced. A row whose option this converter lacks is left out, with a
@@ -9,6 +9,7 @@ message.
 """
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,30 @@ TRAINED = [("models/stories5M-ternary", "models/stories5M",
 # The second table: head and embedding alone, everything else in f32.
 HEADS = ["f16", "int8", "int6", "int4"]
 
+# The table of phases: what training and what fitting give, bits and speed. Rows: name, checkpoint, options of convert and
+# of the runs, stages that run of those stored.
+FITTED = ["--fairy2i-joint", "--fairy2i-refit"]
+STAGES = range(1, 5)
+FAIRY2I_BASE = "models/stories5M"
+TRAINED_PHASES = ("models/stories5M-fairy2i", ["--fairy2i-variant", "v2"])
+PHASES = [
+    ("full precision", FAIRY2I_BASE, F32, [], 1),
+    ("int4", FAIRY2I_BASE, ["--weights", "int4"], [], 1),
+    *((f"PTQTP, K={k}", FAIRY2I_BASE, ["--weights", "ptqtp", "--planes", str(k)], [], 1) for k in (1, 2)),
+    ("ternary by training", "models/stories5M-ternary", [], [], 1),
+    ("Fairy2i by training, T=2", *TRAINED_PHASES, [], 1),
+    ("the same, f32 activations", *TRAINED_PHASES, ["--act", "f32"], 1),
+    ("the same, first stage alone", *TRAINED_PHASES, ["--stages", "1"], 1 / 2),
+    *((f"Fairy2i, T={t}", FAIRY2I_BASE, ["--weights", f"fairy2i:{t}"], [], 1) for t in STAGES),
+    *((f"Fairy2i, T={t}, joint, refitted", FAIRY2I_BASE, ["--weights", f"fairy2i:{t}", *FITTED], [], 1) for t in STAGES),
+    *((f"Fairy2i, T=2, scales by {region}", FAIRY2I_BASE, ["--weights", "fairy2i:2", "--fairy2i-scales", region], [], 1)
+      for region in ("row", "tile")),
+    *((f"Fairy2i, T={t}, joint, refitted, by row", FAIRY2I_BASE,
+       ["--weights", f"fairy2i:{t}", *FITTED, "--fairy2i-scales", "row"], [], 1) for t in STAGES),
+    ("T=4 of these, first 2 stages alone", FAIRY2I_BASE, ["--weights", "fairy2i:4", *FITTED, "--fairy2i-scales", "row"],
+     ["--stages", "2"], 2 / 4),
+]
+
 # The third table: perplexity of every checkpoint, in f32 and by the converter's own choices.
 CHECKPOINTS = [
     ("models/stories5M", None),
@@ -47,6 +72,7 @@ CHECKPOINTS = [
     ("data/models/stories260K/stories260K.bin", "data/models/stories260K/tok512.model"),
 ]
 FORMS = [("f32", F32, F32_CACHE), ("auto", [], [])]
+TABLES = ("encodings", "fairy2i", "heads", "checkpoints")
 
 
 class UnknownOption(Exception):
@@ -129,6 +155,28 @@ class Measure:
                 yield row(short(model), form, f"{bits / weights:.2f}", f"{packed.stat().st_size:,}",
                           *self.perplexities(packed, F32_CACHE, self.limit))
 
+    def speed(self, packed, options):
+        """Tokens a second that one thread makes, and the weight bytes that a token reads."""
+        run_of = json.loads(run(self.tern, "bench", "-m", packed, "-p", 0, "-n", 64, "-t", 1, "-r", 5, "--read-buffer", 16,
+                                "-o", "json", *options))[0]
+        rate = statistics.median(run_of["samples_ts"])
+        return f"{rate:.0f}", f"{1e9 * run_of['gbytes_per_s'] / rate:,.0f}"
+
+    def fairy2i(self):
+        yield row("weights", "bits, blocks", "bytes", "bytes a token reads", "tokens/s", "perplexity", "KL, nats",
+                  "same top, %")
+        yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+        base = self.convert(FAIRY2I_BASE, None, F32, "base")
+        for name, model, options, run_options, share in PHASES:
+            packed = self.convert(model, None, options, "packed")
+            bits = json.loads(run(self.tern, "inspect", packed, "--json"))["bits_per_weight_blocks"] * share
+            against = self.evaluate("kl", packed, TEXTS[0][1], "--base", base, *F32_CACHE, *run_options, limit=self.limit)
+            rate, read = self.speed(packed, run_options)
+            yield row(name, f"{bits:.3f}", f"{packed.stat().st_size:,}", read, rate,
+                      f"{against['perplexity']:.3f} ± {against['perplexity_error']:.3f}",
+                      f"{against['mean_kl']:.4f} ± {against['mean_kl_error']:.4f}",
+                      f"{100 * against['same_top']:.2f} ± {100 * against['same_top_error']:.2f}")
+
     def perplexities(self, packed, cache, limit):
         for _, text in TEXTS:
             result = self.evaluate("perplexity", packed, text, *cache, limit=limit)
@@ -155,13 +203,14 @@ def main():
     parser.add_argument("tern", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--limit", type=int, default=10000, help="tokens of each text at most")
+    parser.add_argument("--only", choices=TABLES, help="one table")
     parser.add_argument("-o", type=Path, default=Path(__file__).resolve().parents[1] / "docs/quality.md")
     args = parser.parse_args()
     begin = time.monotonic()
     page = args.o.read_text()
     with tempfile.TemporaryDirectory() as folder:
         measure = Measure(args.tern.resolve(), args.data, Path(folder), args.limit)
-        for name in ("encodings", "heads", "checkpoints"):
+        for name in [args.only] if args.only else TABLES:
             lines = []
             for line in getattr(measure, name)():
                 print(line, flush=True)

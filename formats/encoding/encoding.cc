@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 #include "formats/encoding/vector.h"
@@ -80,6 +81,25 @@ Status check_codes(const Encoding& e, uint64_t cols) {
   return check_scales(e, cols);
 }
 
+Status check_phase(const Encoding& e, uint64_t rows, uint64_t cols) {
+  if (e.bits != 1 && e.bits != 2) {
+    return invalid_argument("bits is " + quoted(e.bits) + ", expected 1 (W alone) or 2 (U and W) for phase");
+  }
+  if (e.planes == 0 || e.planes > kMaxPhaseStages) {
+    return invalid_argument("planes is " + quoted(e.planes) + ", expected 1 to " + quoted(kMaxPhaseStages) +
+                            " stages of phase");
+  }
+  if (rows % 2 != 0 || cols % 2 != 0) {
+    return invalid_argument("a phase matrix is " + quoted(rows) + " x " + quoted(cols) + ", expected even numbers");
+  }
+  TERN_TRY(check_scales(e, cols / 2));
+  if (e.scope == ScaleScope::group && cols / 2 % e.group != 0) {
+    return invalid_argument("group is " + quoted(e.group) + ", expected a divisor of " + quoted(cols / 2) +
+                            ", half the columns");
+  }
+  return {};
+}
+
 Status check_vector(const Encoding& e, uint64_t cols) {
   if (e.bits == 0 || e.bits > kMaxIndexBits) {
     return invalid_argument("bits is " + quoted(e.bits) + ", expected 1 to 16 for vector");
@@ -104,7 +124,7 @@ Status check_vector(const Encoding& e, uint64_t cols) {
   return {};
 }
 
-Status check_encoding(const Encoding& e, uint64_t cols) {
+Status check_encoding(const Encoding& e, uint64_t rows, uint64_t cols) {
   switch (e.kind) {
     case EncodingKind::plain:
     case EncodingKind::dense:
@@ -116,7 +136,7 @@ Status check_encoding(const Encoding& e, uint64_t cols) {
     case EncodingKind::sign:
       return unsupported("the encoding sign (4) is reserved; this version has no layout for it");
     case EncodingKind::phase:
-      return unsupported("the encoding phase (5) is reserved; this version has no layout for it");
+      return check_phase(e, rows, cols);
     case EncodingKind::vector:
       return check_vector(e, cols);
   }
@@ -129,6 +149,8 @@ uint64_t unit_cols_of(const Encoding& e) {
       return dense_block_cols(e.value_type);
     case EncodingKind::int_:
       return int_unit(e.bits).cols;
+    case EncodingKind::phase:
+      return kPhaseUnitCols;
     case EncodingKind::vector:
       return e.axis == VectorAxis::output ? 1 : e.length;
     default:
@@ -136,19 +158,15 @@ uint64_t unit_cols_of(const Encoding& e) {
   }
 }
 
-Checked count_scales(const Encoding& e, uint64_t rows, const Layout& layout) {
-  const uint64_t tiles = ceil_div(rows, kTileRows);
-  switch (e.scope) {
-    case ScaleScope::none:
-      return 0;
-    case ScaleScope::tensor:
-      return e.planes;
-    case ScaleScope::row:
-      return checked_mul(tiles, uint64_t{kTileRows} * e.planes);
-    case ScaleScope::group:
-      return checked_mul(checked_mul(tiles, layout.groups), uint64_t{kTileRows} * e.planes);
-  }
-  return {};
+uint64_t unit_blocks_of(const Encoding& e) {
+  if (e.kind == EncodingKind::phase) return kPhaseUnitBlocks;
+  return e.kind == EncodingKind::int_ ? int_unit(e.bits).blocks : 1;
+}
+
+// Of 16 rows; below 2^43 with 2^31 columns.
+uint64_t count_tile_scales(const Encoding& e, const Layout& layout) {
+  if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return 0;
+  return (e.scope == ScaleScope::group ? layout.groups : 1) * scale_planes(e) * kTileRows;
 }
 
 // Bytes of the codes; sets what a vector encoding has instead of blocks.
@@ -165,9 +183,10 @@ Checked place_vectors(const Encoding& e, uint64_t rows, uint64_t cols, Layout& l
   return checked_add(checked_mul(layout.tiles - 1, tile_bytes), vector_tile_bytes(e, layout, cols, layout.tiles - 1));
 }
 
-Checked place_blocks(const Encoding& e, uint64_t rows, Layout& layout) {
-  layout.tiles = ceil_div(rows, kTileRows);
-  const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), e.planes);
+Checked place_blocks(const Encoding& e, Layout& layout) {
+  layout.tiles = ceil_div(layout.tiled_rows, kTileRows);
+  const uint64_t planes = e.kind == EncodingKind::phase ? e.planes * e.bits : e.planes;
+  const Checked tile_blocks = checked_mul(checked_mul(layout.groups, layout.group_blocks), planes);
   const Checked tile_bytes = checked_mul(tile_blocks, kBlockBytes);
   layout.tile_bytes = tile_bytes.value_or(0);
   return checked_mul(tile_bytes, layout.tiles);
@@ -177,13 +196,14 @@ Checked place_blocks(const Encoding& e, uint64_t rows, Layout& layout) {
 
 Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols) {
   TERN_TRY(check_shape(rows, cols));
-  TERN_TRY(check_encoding(encoding, cols));
+  TERN_TRY(check_encoding(encoding, rows, cols));
   const Status too_large =
       invalid_argument("a matrix of " + quoted(rows) + " x " + quoted(cols) + " does not fit in 64 bits");
 
   Layout layout;
+  layout.halves = encoding.kind == EncodingKind::phase ? 2 : 1;
   layout.groups = 1;
-  layout.group_cols = cols;
+  layout.group_cols = cols / layout.halves;
   if (encoding.kind == EncodingKind::plain || encoding.kind == EncodingKind::index) {
     const uint64_t size = encoding.kind == EncodingKind::index ? 4 : float_bytes(encoding.value_type);
     const Checked bytes = checked_mul(checked_mul(rows, cols), size);
@@ -191,17 +211,20 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
     layout.code_bytes = *bytes;
     return layout;
   }
-  const bool vector = encoding.kind == EncodingKind::vector;
   if (encoding.group != 0) {
+    layout.groups = ceil_div(layout.group_cols, encoding.group);
     layout.group_cols = encoding.group;
-    layout.groups = ceil_div(cols, encoding.group);
   }
+  layout.tiled_rows = rows / layout.halves;
   layout.unit_cols = unit_cols_of(encoding);
-  layout.unit_blocks = encoding.kind == EncodingKind::int_ ? int_unit(encoding.bits).blocks : 1;
+  layout.unit_blocks = unit_blocks_of(encoding);
   layout.group_blocks = ceil_div(layout.group_cols, layout.unit_cols) * layout.unit_blocks;
-  const Checked code_bytes =
-      vector ? place_vectors(encoding, rows, cols, layout) : place_blocks(encoding, rows, layout);
-  const Checked scale_count = count_scales(encoding, rows, layout);
+  const bool vector = encoding.kind == EncodingKind::vector;
+  const Checked code_bytes = vector ? place_vectors(encoding, rows, cols, layout) : place_blocks(encoding, layout);
+  layout.tile_scales = count_tile_scales(encoding, layout);
+  const bool whole = encoding.scope == ScaleScope::tensor;
+  const Checked scale_count =
+      whole ? scale_planes(encoding) : checked_mul(ceil_div(layout.tiled_rows, kTileRows), layout.tile_scales);
   const Checked scale_bytes = checked_mul(scale_count, float_bytes(encoding.scale_type));
   if (!code_bytes || !scale_bytes || !checked_add(code_bytes, scale_bytes)) return too_large;
   layout.code_bytes = *code_bytes;
@@ -246,13 +269,14 @@ std::string describe(const Encoding& e) {
     case EncodingKind::sign:
       return "sign";
     case EncodingKind::phase:
-      return "phase";
+      text = e.bits == 2 ? "phase U and W" : "phase W";
+      break;
     case EncodingKind::vector:
       return describe_vector(e);
   }
-  const bool five = e.kind == EncodingKind::trit && e.bits == kTrit5Bits;
-  text.append(" ").append(five ? "1.6" : std::to_string(e.bits)).append("-bit");
-  if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(" planes");
+  const bool five = e.kind == EncodingKind::trit && e.bits == kTrit5Bits, phase = e.kind == EncodingKind::phase;
+  if (!phase) text.append(" ").append(five ? "1.6" : std::to_string(e.bits)).append("-bit");
+  if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(phase ? " stages" : " planes");
   text.append(", ").append(float_name(e.scale_type)).append(" scale per ");
   if (e.scope == ScaleScope::group) return text.append(std::to_string(e.group));
   return text.append(e.scope == ScaleScope::row ? "row" : "tensor");

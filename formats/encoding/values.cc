@@ -7,6 +7,7 @@
 #include "base/math.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 
@@ -76,26 +77,26 @@ void store_float(FloatType type, std::byte* array, uint64_t index, float value) 
 
 uint64_t scale_index(const Encoding& e, const Layout& layout, uint64_t row, uint64_t group, unsigned plane) {
   if (e.scope == ScaleScope::tensor) return plane;
-  const uint64_t tile = row / kTileRows;
-  const uint64_t run = e.scope == ScaleScope::group ? tile * layout.groups + group : tile;
-  return (run * e.planes + plane) * kTileRows + row % kTileRows;
+  const unsigned planes = e.kind == EncodingKind::phase ? 2 * e.bits : e.planes;  // side by side
+  const uint64_t run = plane / planes * layout.groups + (e.scope == ScaleScope::group ? group : 0);
+  return row / kTileRows * layout.tile_scales + (run * planes + plane % planes) * kTileRows + row % kTileRows;
 }
 
 uint64_t tile_scale_bytes(const Encoding& e, const Layout& layout) {
   if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return 0;
-  const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;
-  return groups * e.planes * kTileRows * float_bytes(e.scale_type);
+  return layout.tile_scales * float_bytes(e.scale_type);
 }
 
 void pack_tile_scales(const Encoding& e, const Layout& layout, uint64_t rows, const float* values, std::byte* out) {
   const uint64_t bytes = tile_scale_bytes(e, layout);
   if (bytes == 0) return;
   std::memset(out, 0, bytes);
-  const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;
+  const unsigned planes = scale_planes(e);
+  const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;  // those of vectors are no scales'
   for (uint64_t r = 0; r < rows; ++r) {
     for (uint64_t g = 0; g < groups; ++g) {
-      for (unsigned p = 0; p < e.planes; ++p) {
-        store_float(e.scale_type, out, scale_index(e, layout, r, g, p), values[(r * groups + g) * e.planes + p]);
+      for (unsigned p = 0; p < planes; ++p) {
+        store_float(e.scale_type, out, scale_index(e, layout, r, g, p), values[(r * groups + g) * planes + p]);
       }
     }
   }
@@ -126,6 +127,8 @@ void decode_row(const Encoding& e, const Layout& layout, uint64_t cols, const st
       return decode_int_row(e, layout, cols, tile, scales, row, out);
     case EncodingKind::trit:
       return decode_trit_row(e, layout, cols, tile, scales, row, out);
+    case EncodingKind::phase:
+      return decode_phase_row(e, layout, codes, scales, row, out);
     case EncodingKind::vector:
       return decode_vector_row(e, layout, cols, codes, scales, codebook, row, out);
     default:

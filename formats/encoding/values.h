@@ -16,11 +16,13 @@ void store_float(FloatType type, std::byte* array, uint64_t index, float value);
 
 // Where the scale of (row, group, plane) stands in the scale array:
 //   tensor [plane]; row [tile][plane][16]; group [tile][group][plane][16]
+// phase: a row of the tiles; planes are [stage][matrix][real, imaginary], the order is [tile][stage][group][4 or
+// 2][16].
 uint64_t scale_index(const Encoding& encoding, const Layout& layout, uint64_t row, uint64_t group, unsigned plane);
 
 // Bytes of scales that one tile adds to the file; 0 for scopes none and tensor.
 uint64_t tile_scale_bytes(const Encoding& encoding, const Layout& layout);
-// Packs the scales of one tile of `rows` <= 16 rows, values [rows][groups][planes] (row scope: groups = 1).
+// Packs the scales of one tile of `rows` <= 16 rows, values [rows][groups][scale_planes] (row scope: groups = 1).
 // Rows beyond get zero. Writes tile_scale_bytes (nothing for scopes none and tensor).
 void pack_tile_scales(const Encoding& encoding, const Layout& layout, uint64_t rows, const float* values,
                       std::byte* out);
@@ -32,9 +34,9 @@ void unpack_trit_row(const Encoding& encoding, const Layout& layout, uint64_t co
                      unsigned plane, int8_t* trits);
 
 // Row `row` of the matrix as f32, cols values; layout = layout_of(encoding, rows, cols).
-//   int: w = scale * (code - zero); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0
+//   int: w = scale * (code - zero); trit: w = fma(scale_p, trit_p, w) over ascending planes from 0; phase: phase.h
 //   vector: vector.h, with the codebook
-// REQUIRES kind plain, dense, int, trit or vector, and row < rows.
+// REQUIRES kind plain, dense, int, trit, phase or vector, and row < rows.
 void decode_row(const Encoding& encoding, const Layout& layout, uint64_t cols, const std::byte* codes,
                 const std::byte* scales, uint64_t row, float* out, const CodebookView& codebook = {});
 

@@ -246,6 +246,8 @@ Status apply_defaults(Fields* f) {
   c.sub_norms = family.sub_norms;
   c.head_norms = family.head_norms;
   c.headless = family.headless;
+  c.complex = family.complex;
+  if (c.complex) c.tied = false, c.hidden_act = family.hidden_act;
   TERN_TRY(apply_biases(family, *f, &c));
   TERN_TRY(apply_window(family, *f, &c));
   return check_layer_types(f->layer_types, c);
@@ -256,8 +258,9 @@ Status check_consistency(const HfConfig& c) {
     return corrupt(fmt::format("{}: num_attention_heads {} is no multiple of num_key_value_heads {}", c.name, c.heads,
                                c.kv_heads));
   }
-  if (c.head_dim % 2 != 0) return corrupt(fmt::format("{}: head_dim {} is odd, RoPE needs pairs", c.name, c.head_dim));
-  if (c.hidden_act != "silu" && c.hidden_act != "relu2") {
+  if (c.head_dim % 2 != 0 && !c.complex)
+    return corrupt(fmt::format("{}: head_dim {} is odd, RoPE needs pairs", c.name, c.head_dim));
+  if (c.hidden_act != "silu" && c.hidden_act != "relu2" && !c.complex) {
     return unsupported(fmt::format("{}: hidden_act '{}' is not supported, only silu and relu2", c.name, c.hidden_act));
   }
   if (c.quantization && c.quantization->input_norms && c.quantization->norm_eps.value_or(1e-6) != c.norm_eps) {

@@ -42,6 +42,7 @@ struct HfConfig {
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
   bool sub_norms = false, head_norms = false;  // BitNet's; Qwen3's of q and k
   bool headless = false;                       // an embedding model
+  bool complex = false;                        // widths count complex numbers (iFairy)
   bool int8_activations = false;               // 'activation_quant' is present with the one sentence that is understood
   std::optional<HfQuantization> quantization;  // BitNet's; of the others at most one
   std::optional<HfVptq> vptq;

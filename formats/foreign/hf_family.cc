@@ -28,7 +28,9 @@ std::vector<HfFamily> make_families() {
   HfFamily qwen3_embedding = qwen3;
   qwen3_embedding.architecture = "Qwen3Model";
   qwen3_embedding.headless = true;
-  return {llama, bitnet, old_bitnet, mistral, qwen2, qwen3, qwen3_embedding};
+  HfFamily ifairy{"ComplexNetLM", "complexnet", 0, "complex_relu2", false, 0, Window::none};
+  ifairy.complex = true;
+  return {llama, bitnet, old_bitnet, mistral, qwen2, qwen3, qwen3_embedding, ifairy};
 }
 
 const std::vector<HfFamily>& families() {

@@ -23,6 +23,7 @@ struct HfFamily {
   bool sub_norms = false, head_norms = false, qkv_bias = false;
   bool attention_bias = false, mlp_bias = false;  // knows the field
   bool headless = false;                          // an embedding model: no tensor of a head
+  bool complex = false;  // iFairy: widths count complex numbers; its code reads neither hidden_act nor a tied head
 };
 
 // By 'architectures', or by model_type where that is absent. `name`: of the file, for messages.

@@ -42,14 +42,14 @@ class Conversion {
     const MatrixPlan& m = plan_.matrices[index];
     if (m.encoding.kind == EncodingKind::index || m.encoding.kind == EncodingKind::vector) return write_indices(index);
     TERN_ASSIGN(MatrixPacker packer, MatrixPacker::create(m));
-    const uint64_t block = MatrixPacker::block_rows(m.source->cols);
-    for (uint64_t begin = 0; begin < m.source->rows; begin += block) {
+    const uint64_t block = packer.block_rows();
+    for (uint64_t begin = 0; begin < packer.rows(); begin += block) {
       TERN_TRY(tell(m.source->name));
-      const uint64_t count = std::min(block, m.source->rows - begin);
+      const uint64_t count = std::min(block, packer.rows() - begin);
       TERN_TRY(packer.pack(begin, count));
       TERN_TRY(writer_->append_codes(index, packer.codes()));
       TERN_TRY(writer_->append_scales(index, packer.scales()));
-      done_ += count * m.source->cols;
+      done_ += count * m.source->rows / packer.rows() * m.source->cols;
     }
     return add_report(m, packer.exact(), packer.relative_error());
   }
@@ -77,6 +77,7 @@ class Conversion {
     r.bytes = layout.code_bytes + layout.scale_bytes;
     r.exact = exact;
     r.relative_error = relative_error;
+    if (m.phase) r.doubtful_scales = m.phase->doubtful_scales(), r.doubtful_codes = m.phase->doubtful_codes();
     report_.tensors.push_back(std::move(r));
     return {};
   }

@@ -10,14 +10,16 @@
 
 #include "base/progress.h"
 #include "base/status.h"
+#include "formats/import/phase_matrix.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
 
 namespace tern {
 
-enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover };
-// automatic, for linears: ternary stays ternary (trit), llama2.c int8 stays int8, dense keeps its type.
+enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover, fairy2i };
+// automatic, for linears: ternary stays ternary (trit), phases phases, llama2.c int8 int8, and dense keeps its type.
 // ptqtp_recover: planes that the checkpoint holds as dense sums; the other layers as with automatic.
+// fairy2i: phase codes of the widely-linear form; a matrix with an odd side stays dense.
 // automatic, for head and embedding: int8 if the linears are low-bit, else as the checkpoint.
 
 // By linear layer: for every column of its input the mean square over a calibration text.
@@ -35,6 +37,9 @@ struct ConvertOptions {
   bool f32_activations = false;  // --act f32: store no activation rounding
   PtqtpOptions ptqtp;            // of matrices that become trit planes
   uint32_t ptqtp_group = 128;    // columns per scale of these
+  PhaseOptions fairy2i;          // of matrices that become phase codes: stages, joint, refit
+  // What shares scales there: f32 scales for a tensor, else f16.
+  PhaseRegion fairy2i_scales = PhaseRegion::tensor;
   // ptqtp: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
   // mean energy. Layers that are not here count all columns alike.
   ColumnEnergies calibration;
@@ -45,6 +50,8 @@ struct TensorReport {
   uint64_t rows = 0, cols = 0, bytes = 0;
   bool exact = false;         // every weight equals the source's value in f32
   double relative_error = 0;  // Frobenius, against the source's values
+  // As PhaseMatrix counts them.
+  uint64_t doubtful_scales = 0, doubtful_codes = 0;
 };
 
 struct ConvertReport {

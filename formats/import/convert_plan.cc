@@ -11,7 +11,15 @@
 namespace tern {
 namespace {
 
-bool low_bit(const Encoding& e) { return e.kind == EncodingKind::int_ || e.kind == EncodingKind::trit; }
+bool low_bit(const Encoding& e) {
+  return e.kind == EncodingKind::int_ || e.kind == EncodingKind::trit || e.kind == EncodingKind::phase;
+}
+
+// Columns that share an activation scale; 0: all of a token. Phases: real and imaginary halves have one each.
+uint32_t activation_group(const TensorRecord& t) {
+  if (t.encoding.scope == ScaleScope::group) return t.encoding.group;
+  return t.encoding.kind == EncodingKind::phase ? static_cast<uint32_t>(t.cols / 2) : 0;
+}
 
 bool is_table(const std::string& name) { return name == "embed.tokens" || name == "head"; }
 
@@ -40,6 +48,9 @@ class Planner {
       return invalid_argument(fmt::format("{} trit planes, expected 1 to {}", ptqtp.planes, kMaxPtqtpPlanes));
     if (ptqtp.tied && ptqtp.planes != 2)
       return invalid_argument(fmt::format("tied scales need 2 trit planes, not {}", ptqtp.planes));
+    if (options_.fairy2i.stages == 0 || options_.fairy2i.stages > kMaxPhaseStages)
+      return invalid_argument(
+          fmt::format("{} phase stages, expected 1 to {}", options_.fairy2i.stages, kMaxPhaseStages));
     const bool differ = options_.head != options_.embed && options_.head != WeightChoice::automatic &&
                         options_.embed != WeightChoice::automatic;
     if (source_.tied_head && differ) {
@@ -224,13 +235,13 @@ class Planner {
     bool same = true;
     for (uint32_t tensor : tensors) {
       if (tensor == kNoTensor) continue;
-      const Encoding& e = plan_.description.tensors[tensor].encoding;
-      if (!low_bit(e)) continue;  // what is no int and no trit reads floats
-      const bool grouped = e.scope == ScaleScope::group;
-      const ScaleScope scope = grouped ? ScaleScope::group : ScaleScope::row;
-      same &= op.scope == ScaleScope::none || (op.scope == scope && op.group == (grouped ? e.group : 0));
+      const TensorRecord& record = plan_.description.tensors[tensor];
+      if (!low_bit(record.encoding)) continue;  // what is no int, trit or phase reads floats
+      const uint32_t group = activation_group(record);
+      const ScaleScope scope = group != 0 ? ScaleScope::group : ScaleScope::row;
+      same &= op.scope == ScaleScope::none || (op.scope == scope && op.group == group);
       op.scope = scope;
-      op.group = grouped ? e.group : 0;
+      op.group = group;
     }
     if (op.scope == ScaleScope::none) return {};
     const bool per_token = !head && source_.linear_input == TrainedInput::int8_per_token;

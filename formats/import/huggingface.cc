@@ -6,6 +6,7 @@
 
 #include "formats/import/aqlm.h"
 #include "formats/import/bitnet.h"
+#include "formats/import/fairy2i.h"
 #include "formats/import/huggingface_tensors.h"
 #include "formats/import/quip.h"
 #include "formats/import/ternary_matrix.h"
@@ -18,26 +19,23 @@ using Entry = HuggingFaceTensors::Entry;
 
 class HuggingFaceImporter {
  public:
-  HuggingFaceImporter(const HfConfig& config, std::shared_ptr<const TensorSet> tensors)
-      : config_(config), tensors_(std::move(tensors), config.name) {}
+  HuggingFaceImporter(const HfConfig& config, std::shared_ptr<const TensorSet> tensors, const ImportOptions& options)
+      : config_(config), options_(options), tensors_(std::move(tensors), config.name) {}
 
   Result<SourceModel> run() {
     find_names();
     TERN_ASSIGN(storage_, linear_storage(config_, !norm_name_.empty()));
     TERN_TRY(check_input_norms());
+    TERN_TRY(check_fairy2i());
     const bool bitnet = storage_ != LinearStorage::dense;
     fill_config();
     model_.linear_input = bitnet || config_.int8_activations ? TrainedInput::int8_per_token : TrainedInput::f32;
-    model_.convention =
-        bitnet ? fmt::format("BitNet b1.58 ({})", describe(storage_)) : fmt::format("Hugging Face {}", family_name());
-    if (config_.vptq) model_.convention += ", VPTQ";
-    if (config_.aqlm) model_.convention += ", AQLM";
-    if (config_.quip) model_.convention += ", QuIP#";
     TERN_TRY(add_dense("embed.tokens", root_ + "embed_tokens.weight", config_.vocab_size, config_.hidden_size));
     for (uint32_t i = 0; i < config_.layers; ++i) TERN_TRY(add_block(i));
     TERN_TRY(add_dense("output.norm", root_ + "norm.weight", 1, config_.hidden_size));
     TERN_TRY(add_head());
     TERN_TRY(tensors_.check_all_used(config_.architecture));
+    model_.convention = convention();
     return std::move(model_);
   }
 
@@ -62,6 +60,40 @@ class HuggingFaceImporter {
         fmt::format("{}: quantization_config.use_rms_norm is true, but the checkpoint lacks the tensor "
                     "'{}layers.0.self_attn.q_proj.rms_norm.weight'",
                     config_.name, root_));
+  }
+
+  Status check_fairy2i() const {
+    if (options_.fairy2i_stages == 0) return {};
+    if (storage_ != LinearStorage::dense) {
+      return invalid_argument(fmt::format("{}: the checkpoint is BitNet's ({}), which contradicts Fairy2i's convention",
+                                          config_.name, describe(storage_)));
+    }
+    if (const char* vectors = vector_name()) {
+      return invalid_argument(
+          fmt::format("{}: the checkpoint is {}'s, which contradicts Fairy2i's convention", config_.name, vectors));
+    }
+    if (config_.tied || config_.headless || options_.fairy2i_head) return {};
+    return invalid_argument(fmt::format(
+        "{}: nothing in a Fairy2i checkpoint says whether its head was trained quantized: say which (--fairy2i-head)",
+        config_.name));
+  }
+
+  // Of vector-quantized layers; null: none.
+  const char* vector_name() const {
+    if (config_.vptq) return "VPTQ";
+    if (config_.aqlm) return "AQLM";
+    return config_.quip ? "QuIP#" : nullptr;
+  }
+
+  std::string convention() const {
+    if (options_.fairy2i_stages != 0) {
+      return fmt::format("Fairy2i v{} ({} layers from masters, {} saved quantized, {} left dense)",
+                         options_.fairy2i_stages, fairy2i_.masters, fairy2i_.quantized, fairy2i_.dense);
+    }
+    std::string text = storage_ != LinearStorage::dense ? fmt::format("BitNet b1.58 ({})", describe(storage_))
+                                                        : fmt::format("Hugging Face {}", family_name());
+    if (const char* vectors = vector_name()) text.append(", ").append(vectors);
+    return text;
   }
 
   // "Qwen2" of "Qwen2ForCausalLM"
@@ -189,6 +221,9 @@ class HuggingFaceImporter {
       TERN_ASSIGN(matrix,
                   ternary_master(std::move(matrix), storage_, fmt::format("{}: tensor '{}'", config_.name, source)));
     }
+    if (options_.fairy2i_stages != 0) {
+      TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_.fairy2i_stages, fairy2i_));
+    }
     model_.matrices.push_back(std::move(matrix));
     return {};
   }
@@ -235,8 +270,21 @@ class HuggingFaceImporter {
     return {};
   }
 
+  // A head that was trained quantized is a matrix of its own, though its masters are the embedding's.
+  Status add_fairy2i_head() {
+    const bool tied = model_.tied_head;
+    model_.tied_head = false;
+    TERN_ASSIGN(auto matrix, tensors_.dense("head", tied ? root_ + "embed_tokens.weight" : "lm_head.weight",
+                                            config_.vocab_size, config_.hidden_size));
+    TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_.fairy2i_stages, fairy2i_));
+    model_.matrices.push_back(std::move(matrix));
+    return {};
+  }
+
   Status add_head() {
     const char* name = "lm_head.weight";
+    if (options_.fairy2i_stages != 0 && options_.fairy2i_head.value_or(false)) TERN_TRY(add_fairy2i_head());
+    if (model_.find("head")) return {};
     if (!model_.tied_head) {
       return add_dense("head", name, config_.vocab_size, config_.hidden_size).within("tie_word_embeddings is false");
     }
@@ -247,8 +295,10 @@ class HuggingFaceImporter {
   }
 
   const HfConfig& config_;
+  const ImportOptions& options_;
   HuggingFaceTensors tensors_;
   LinearStorage storage_ = LinearStorage::dense;
+  Fairy2iCounts fairy2i_;
   std::string root_ = "model.";
   std::string norm_name_;  // of the norm inside each linear layer; empty: none
   SourceModel model_;
@@ -256,8 +306,9 @@ class HuggingFaceImporter {
 
 }  // namespace
 
-Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors) {
-  return HuggingFaceImporter(config, std::move(tensors)).run();
+Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors,
+                                       const ImportOptions& options) {
+  return HuggingFaceImporter(config, std::move(tensors), options).run();
 }
 
 }  // namespace tern

@@ -12,6 +12,7 @@
 namespace tern {
 
 // Fills everything but the tokenizer. Refuses missing, misshapen and unused tensors by name.
-Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors);
+Result<SourceModel> import_huggingface(const HfConfig& config, std::shared_ptr<const TensorSet> tensors,
+                                       const ImportOptions& options);
 
 }  // namespace tern

@@ -9,6 +9,7 @@
 #include "formats/import/chat_template_files.h"
 #include "formats/import/checkpoint_files.h"
 #include "formats/import/huggingface.h"
+#include "formats/import/ifairy.h"
 #include "formats/import/llama2c_model.h"
 #include "formats/import/source_model.h"
 #include "formats/import/tokenizer_files.h"
@@ -16,19 +17,25 @@
 namespace tern {
 namespace {
 
-Result<SourceModel> import_tensors(const CheckpointFiles& files, std::vector<int32_t>* eos) {
-  if (files.kind == CheckpointFiles::Kind::llama2c) return import_llama2c(files.weights);
+Result<SourceModel> import_tensors(const CheckpointFiles& files, const ImportOptions& options,
+                                   std::vector<int32_t>* eos) {
+  if (files.kind == CheckpointFiles::Kind::llama2c) {
+    if (options.fairy2i_stages == 0) return import_llama2c(files.weights);
+    return invalid_argument(files.weights + ": Fairy2i's convention is one of Hugging Face checkpoints");
+  }
   TERN_ASSIGN(const HfConfig config, read_hf_config(files.config));
   *eos = config.eos;
   const bool index = files.kind == CheckpointFiles::Kind::huggingface_index;
   TERN_ASSIGN(auto tensors, index ? TensorSet::open_index(files.weights) : TensorSet::open_file(files.weights));
-  return import_huggingface(config, std::move(tensors));
+  if (!config.complex) return import_huggingface(config, std::move(tensors), options);
+  if (options.fairy2i_stages == 0) return import_ifairy(config, std::move(tensors));
+  return invalid_argument(config.name + ": the model is iFairy's, which contradicts Fairy2i's convention");
 }
 
 Result<SourceModel> import_checked(const std::string& path, const ImportOptions& options) {
   TERN_ASSIGN(const CheckpointFiles files, find_checkpoint(path));
   std::vector<int32_t> eos;
-  TERN_ASSIGN(SourceModel model, import_tensors(files, &eos));
+  TERN_ASSIGN(SourceModel model, import_tensors(files, options, &eos));
   model.metadata.emplace_back("source.convention", model.convention);
   model.metadata.emplace_back("source.file", std::filesystem::path(files.weights).filename().string());
   TERN_TRY(import_tokenizer(files.directory, options.tokenizer_path, eos, &model));

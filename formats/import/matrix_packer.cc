@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/values.h"
 #include "formats/quantize/round_to_nearest.h"
 
@@ -27,29 +28,35 @@ Result<MatrixPacker> MatrixPacker::create(const MatrixPlan& plan) {
   return MatrixPacker(plan, layout);
 }
 
-uint64_t MatrixPacker::block_rows(uint64_t cols) {
-  return std::max<uint64_t>(kTileRows, kBlockValues / cols / kTileRows * kTileRows);
+// Rows of phases are counted in tiles of theirs.
+uint64_t MatrixPacker::block_rows() const {
+  const uint64_t unit = plan_->phase ? kPhaseTile : kTileRows;
+  return std::max(unit, kBlockValues / (halves() * plan_->source->cols) / unit * unit);
 }
 
 // Values, their masters or codes, packed tiles (at most 4 bytes a value and the padding of narrow groups), scales.
 uint64_t MatrixPacker::working_bytes(uint64_t cols, unsigned threads) {
-  return 32 * block_rows(cols) * cols + 4 * cols * threads;
+  return 32 * std::max(2 * kPhaseTile * cols, kBlockValues) + 4 * cols * threads;
 }
 
 uint64_t MatrixPacker::scales_per_row() const {
-  const uint64_t planes = plan_->encoding.planes;
-  if (plan_->encoding.scope == ScaleScope::group) return layout_.groups * planes;
-  return plan_->encoding.scope == ScaleScope::row ? planes : 0;
+  const bool whole = plan_->encoding.scope == ScaleScope::tensor || plan_->encoding.scope == ScaleScope::none;
+  return whole ? 0 : layout_.groups * scale_planes(plan_->encoding);
 }
 
 Status MatrixPacker::read_block(uint64_t begin, uint64_t count) {
   const uint64_t cols = plan_->source->cols, size = count * cols;
-  values_.resize(size);
-  TERN_TRY(plan_->source->read_rows(begin, count, values_));
+  values_.resize(size * halves());
+  for (uint64_t half = 0; half < halves(); ++half)
+    TERN_TRY(plan_->source->read_rows(half * rows() + begin, count, std::span(values_).subspan(half * size, size)));
   if (plan_->encoding.kind == EncodingKind::plain || plan_->encoding.kind == EncodingKind::dense) return {};
-  q_.resize(size * plan_->encoding.planes);
   const bool whole = plan_->encoding.scope == ScaleScope::tensor;
-  scale_values_.resize(whole ? 1 : count * scales_per_row());
+  scale_values_.resize(whole ? scale_planes(plan_->encoding) : count * scales_per_row());
+  if (plan_->phase) {
+    phases_.resize(size / 2 * plan_->encoding.planes * plan_->encoding.bits);
+    return plan_->phase->read_phases(begin, count, phases_, scale_values_);
+  }
+  q_.resize(size * plan_->encoding.planes);
   if (plan_->ptqtp) {
     fit_planes(count);
     return {};
@@ -100,7 +107,11 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
     pack_dense_tile(plan_->encoding.value_type, rows, cols, values_.data() + first * cols, cols, out);
     return;
   }
-  if (plan_->encoding.kind == EncodingKind::trit) {
+  if (plan_->phase) {
+    const uint64_t width = cols / 2, planes = uint64_t{plan_->encoding.planes} * plan_->encoding.bits;
+    pack_phase_tile(plan_->encoding, layout_, rows, phases_.data() + first * width, width, phases_.size() / planes,
+                    out);
+  } else if (plan_->encoding.kind == EncodingKind::trit) {
     const uint64_t plane_stride = q_.size() / plan_->encoding.planes;
     pack_trit_tile(plan_->encoding, layout_, rows, cols, q_.data() + first * cols, cols, plane_stride, out);
   } else {
@@ -111,14 +122,15 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
                    scales_.data() + tile * tile_scale_bytes(plan_->encoding, layout_));
 }
 
-void MatrixPacker::measure_tile(uint64_t tile, uint64_t rows, float* decoded) {
+void MatrixPacker::measure_tile(uint64_t tile, uint64_t rows, uint64_t count, float* decoded) {
   const uint64_t cols = plan_->source->cols;
   const std::byte* codes = codes_.data() + tile * layout_.tile_bytes;
   const std::byte* scales = scales_.data() + tile * tile_scale_bytes(plan_->encoding, layout_);
   TileError sum;
-  for (uint64_t r = 0; r < rows; ++r) {
-    decode_row(plan_->encoding, layout_, cols, codes, scales, r, decoded);
-    const float* value = values_.data() + (tile * kTileRows + r) * cols;
+  for (uint64_t i = 0; i < rows * halves(); ++i) {
+    const uint64_t half = i / rows, r = i % rows;
+    decode_row(plan_->encoding, layout_, cols, codes, scales, half * this->rows() + r, decoded);
+    const float* value = values_.data() + (half * count + tile * kTileRows + r) * cols;
     for (uint64_t c = 0; c < cols; ++c) {
       const double difference = static_cast<double>(value[c]) - decoded[c];
       sum.error += difference * difference;
@@ -159,15 +171,17 @@ Status MatrixPacker::pack(uint64_t begin, uint64_t count) {
   const uint64_t tiles = ceil_div(count, kTileRows);
   codes_.resize(tiles * layout_.tile_bytes);
   const bool whole = plan_->encoding.scope == ScaleScope::tensor;
-  scales_.resize(whole ? float_bytes(plan_->encoding.scale_type) : tiles * tile_scale_bytes(plan_->encoding, layout_));
-  if (whole) store_float(plan_->encoding.scale_type, scales_.data(), 0, scale_values_[0]);
+  const uint64_t width = float_bytes(plan_->encoding.scale_type);
+  scales_.resize(whole ? scale_values_.size() * width : tiles * tile_scale_bytes(plan_->encoding, layout_));
+  for (size_t i = 0; whole && i < scale_values_.size(); ++i)
+    store_float(plan_->encoding.scale_type, scales_.data(), i, scale_values_[i]);
   tile_errors_.assign(tiles, {});
   decoded_.resize(static_cast<size_t>(omp_get_max_threads()) * cols);
 #pragma omp parallel for schedule(static)
   for (uint64_t tile = 0; tile < tiles; ++tile) {
     const uint64_t rows = std::min<uint64_t>(kTileRows, count - tile * kTileRows);
     pack_tile(tile, rows);
-    measure_tile(tile, rows, decoded_.data() + static_cast<size_t>(omp_get_thread_num()) * cols);
+    measure_tile(tile, rows, count, decoded_.data() + static_cast<size_t>(omp_get_thread_num()) * cols);
   }
   TERN_TRY(add_up(begin, tiles));
   if (whole && begin != 0) scales_.clear();

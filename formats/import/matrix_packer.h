@@ -15,8 +15,10 @@ class MatrixPacker {
  public:
   static Result<MatrixPacker> create(const MatrixPlan& plan);
 
-  // Rows of a block: whole tiles, as many as fit a few MiB. Depends on the width alone.
-  static uint64_t block_rows(uint64_t cols);
+  // Rows to pack: the matrix's, or of phases half of them, row r standing for r and rows / 2 + r.
+  uint64_t rows() const { return plan_->source->rows / halves(); }
+  // Rows of a block: whole tiles, as many as fit a few MiB.
+  uint64_t block_rows() const;
   // Bytes that packing a matrix of this width needs at most.
   static uint64_t working_bytes(uint64_t cols, unsigned threads);
 
@@ -35,9 +37,10 @@ class MatrixPacker {
   void round_to_codes(uint64_t count);
   void fit_planes(uint64_t count);
   void pack_tile(uint64_t tile, uint64_t rows);
-  void measure_tile(uint64_t tile, uint64_t rows, float* decoded);
+  void measure_tile(uint64_t tile, uint64_t rows, uint64_t count, float* decoded);
   Status add_up(uint64_t begin, uint64_t tiles);
   uint64_t scales_per_row() const;
+  uint64_t halves() const { return plan_->phase ? 2 : 1; }
 
   struct TileError {
     double error = 0, norm = 0;  // squared
@@ -48,6 +51,7 @@ class MatrixPacker {
   Layout layout_;
   std::vector<float> values_, scale_values_, decoded_;
   std::vector<int8_t> q_;
+  std::vector<uint8_t> phases_;
   std::vector<std::byte> codes_, scales_;
   std::vector<TileError> tile_errors_;
   double error_ = 0, norm_ = 0;

@@ -64,6 +64,41 @@ MatrixPlan as_ternary(const SourceMatrix& m, TernaryMatrix::Rule rule, const Enc
   return plan;
 }
 
+Encoding phase_encoding(const PhaseMatrix& m) {
+  Encoding e;
+  e.kind = EncodingKind::phase;
+  e.bits = static_cast<uint8_t>(m.parts());
+  e.planes = static_cast<uint8_t>(m.phases().options.stages);
+  e.scale_type = m.phases().options.scale_type;
+  e.scope = ScaleScope::tensor;
+  if (m.phases().region == PhaseRegion::row) e.scope = ScaleScope::row;
+  if (m.phases().region == PhaseRegion::tile) {
+    e.scope = ScaleScope::group;
+    e.group = static_cast<uint32_t>(m.half_cols() / m.groups());
+  }
+  return e;
+}
+
+MatrixPlan keep_phases(const SourceMatrix& m) {
+  const auto& phases = static_cast<const PhaseMatrix&>(m);
+  MatrixPlan plan = with_encoding(m, phase_encoding(phases), true);
+  plan.phase = &phases;
+  return plan;
+}
+
+Result<MatrixPlan> as_phases(const SourceMatrix& m, const ConvertOptions& options) {
+  if (m.rows % 2 != 0 || m.cols % 2 != 0) return with_encoding(m, dense_encoding(m.form.value_type), false);
+  PhaseForm form;
+  form.options = options.fairy2i;
+  form.region = options.fairy2i_scales;
+  form.options.scale_type = form.region == PhaseRegion::tensor ? FloatType::f32 : FloatType::f16;
+  TERN_ASSIGN(auto fitted, PhaseMatrix::fit(m, form));
+  MatrixPlan plan = keep_phases(*fitted);
+  plan.source = &m;
+  plan.fitted = std::move(fitted);
+  return plan;
+}
+
 uint8_t int_bits(WeightChoice choice) {
   if (choice == WeightChoice::int4) return 4;
   return choice == WeightChoice::int6 ? 6 : choice == WeightChoice::int8 ? 8 : 0;
@@ -152,6 +187,8 @@ Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const
   if (const auto type = float_choice(choice)) return with_encoding(m, dense_encoding(*type), false);
   if (const uint8_t bits = int_bits(choice)) return as_int(m, bits, options);
   if (automatic && m.form.kind == Kind::int8) return as_int(m, 8, options);
+  if (automatic && m.form.kind == Kind::phase) return keep_phases(m);
+  if (choice == WeightChoice::fairy2i) return as_phases(m, options);
   if (choice == WeightChoice::ptqtp) return as_planes(m, options);
   if (recover && m.form.kind == Kind::dense) return recover_planes(m, options);
   if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope, options.pack), true);
@@ -161,7 +198,8 @@ Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const
 // Embedding and head: int8 beside low-bit linears, else as the checkpoint has them.
 Result<MatrixPlan> plan_table(const SourceMatrix& m, WeightChoice choice, bool linears_low_bit,
                               const ConvertOptions& options) {
-  if (choice != WeightChoice::automatic) return plan_linear(m, choice, options);
+  const bool phases = m.form.kind == SourceForm::Kind::phase;  // trained so
+  if (choice != WeightChoice::automatic || phases) return plan_linear(m, choice, options);
   if (linears_low_bit || m.form.kind == SourceForm::Kind::int8) return as_int(m, 8, options);
   return with_encoding(m, dense_encoding(m.form.value_type), false);
 }

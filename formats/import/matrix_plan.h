@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "formats/import/convert.h"
+#include "formats/import/phase_matrix.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
 
@@ -15,6 +16,8 @@ namespace tern {
 struct MatrixPlan {
   const SourceMatrix* source = nullptr;
   std::unique_ptr<SourceMatrix> ternary;  // the source read as trits; null when it is stored otherwise
+  std::unique_ptr<PhaseMatrix> fitted;    // the source read as phase codes, where it is not phases itself
+  const PhaseMatrix* phase = nullptr;     // where the phase codes come from
   Encoding encoding;
   bool keep_codes = false;            // codes and scales are taken over, not computed
   std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest

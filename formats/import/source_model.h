@@ -17,9 +17,10 @@ namespace tern {
 
 // What the checkpoint itself stores; importing keeps it when the target encoding can.
 struct SourceForm {
-  enum class Kind { dense, trit, int8, fixed } kind = Kind::dense;
-  FloatType value_type = FloatType::f32;        // dense
-  ScaleScope scope = ScaleScope::none;          // trit: tensor or row; int8: row or group
+  // phase: a PhaseMatrix (phase_matrix.h)
+  enum class Kind { dense, trit, int8, phase, fixed } kind = Kind::dense;
+  FloatType value_type = FloatType::f32;  // dense
+  ScaleScope scope = ScaleScope::none;    // trit: tensor or row; int8: row or group
   uint32_t group = 0;
   // fixed: part of a composition, stored so whatever encoding is asked for: plain, dense, index or vector.
   Encoding encoding = {};
@@ -51,13 +52,13 @@ struct SourceLinear {
   std::vector<InputOp> input;  // what becomes of the activation before the terms; layers of one input that agree share it
 };
 
-// How the model was trained to see its inputs.
-enum class TrainedInput { f32, int8_per_token };
+// How the model was trained to see its inputs; halves: real and imaginary parts apart.
+enum class TrainedInput { f32, int8_per_token, int8_per_half };
 
 struct SourceModel {
   ModelConfig config;
   bool tied_head = false;  // no matrix "head"; the head reads "embed.tokens"
-  TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: int8 per token)
+  TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: per token; iFairy: per half)
   std::vector<std::unique_ptr<SourceMatrix>> matrices;
   std::vector<SourceLinear> linears;  // only compositions
   std::optional<TokenizerData> tokenizer;
@@ -72,6 +73,9 @@ struct SourceModel {
 
 struct ImportOptions {
   std::string tokenizer_path;  // empty: look beside the checkpoint
+  // The linear layers hold masters of Fairy2i's convention with this many stages (fairy2i.h); 0: they do not.
+  unsigned fairy2i_stages = 0;
+  std::optional<bool> fairy2i_head = {};  // so does the head; must be said where it is not tied to the embedding
 };
 
 // SRC is a directory with config.json and *.safetensors, or a llama2.c .bin file.

@@ -17,7 +17,12 @@ inline constexpr uint32_t kNoTensor = 0xffffffff;
 // ---- configuration: typed and closed; a field that a reader does not know is refused ----
 
 enum class RopePairing : uint8_t { halves = 1, interleaved = 2 };  // (i, i + d/2) or (2i, 2i + 1)
-enum class Activation : uint8_t { silu = 1, relu2 = 2 };           // gate function of the FFN
+// Gate function of the FFN; complex_relu2 (complex numbers only): conj(a) up, a the gate's parts squared, or 0 where
+// both are negative (iFairy, arXiv 2508.05571).
+enum class Activation : uint8_t { silu = 1, relu2 = 2, complex_relu2 = 3 };
+// complex: the first half of every vector holds real parts, the second the imaginary ones of the same numbers. A head
+// of q, k, v is head_dim / 2 of the numbers; scores are Re(q conj(k)) / sqrt(head_dim / 2).
+enum class Numbers : uint8_t { real = 0, complex = 1 };
 enum class RopeScaling : uint8_t { none = 0, linear = 1, llama3 = 2 };
 
 struct ModelConfig {
@@ -33,9 +38,10 @@ struct ModelConfig {
   // Optional in the file: 0 is said by leaving the field out.
   uint32_t window = 0;  // positions that a token attends to, its own included; 0: all
   RopeScaling rope_scaling = RopeScaling::none;
-  float rope_factor = 0;                                 // linear, llama3: what frequencies are divided by
+  float rope_factor = 0;                                  // linear, llama3: what frequencies are divided by
   float rope_low_frequency = 0, rope_high_frequency = 0;  // llama3: turns within rope_trained_context
-  uint32_t rope_trained_context = 0;                     // llama3
+  uint32_t rope_trained_context = 0;                      // llama3
+  Numbers numbers = Numbers::real;
 
   bool operator==(const ModelConfig&) const = default;
 };
@@ -63,12 +69,12 @@ enum class InputOpKind : uint16_t { scale = 1, permute = 2, hadamard = 3, rotate
 
 struct InputOp {
   InputOpKind kind = InputOpKind::quantize;
-  uint32_t tensor = kNoTensor;        // scale vector, permutation, sign vector, rotation, norm weight
-  uint32_t matrix = kNoTensor;        // hadamard: the K' x K' sign matrix of the source
-  uint32_t block = 0;                 // hadamard, rotate: block size; 0: whole width
-  uint8_t bits = 0;                   // quantize: 8
+  uint32_t tensor = kNoTensor;          // scale vector, permutation, sign vector, rotation, norm weight
+  uint32_t matrix = kNoTensor;          // hadamard: the K' x K' sign matrix of the source
+  uint32_t block = 0;                   // hadamard, rotate: block size; 0: whole width
+  uint8_t bits = 0;                     // quantize: 8
   ScaleScope scope = ScaleScope::none;  // quantize: row (per token) or group (per token and group)
-  uint32_t group = 0;                 // quantize: columns per scale when scope is group
+  uint32_t group = 0;                   // quantize: columns per scale when scope is group
 
   bool operator==(const InputOp&) const = default;
 };
@@ -80,14 +86,14 @@ struct InputRecord {
 };
 
 enum class Tap : uint8_t { raw = 1, transformed = 2, quantized = 3 };
-enum class TermKind : uint16_t { encoded = 1, sparse = 2, low_rank = 3, widely_linear = 4 };
+enum class TermKind : uint16_t { encoded = 1, sparse = 2, low_rank = 3 };  // 4 is retired (docs/format.md)
 
 struct Term {
   TermKind kind = TermKind::encoded;
   Tap tap = Tap::raw;
-  uint32_t tensor = kNoTensor;   // encoded: the matrix; sparse: values; low_rank: A; widely_linear: U
-  uint32_t second = kNoTensor;   // sparse: column indices; low_rank: B; widely_linear: W
-  uint32_t third = kNoTensor;    // sparse: row starts
+  uint32_t tensor = kNoTensor;  // encoded: the matrix; sparse: values; low_rank: A
+  uint32_t second = kNoTensor;  // sparse: column indices; low_rank: B
+  uint32_t third = kNoTensor;   // sparse: row starts
   uint64_t row_begin = 0, rows = 0, col_begin = 0, cols = 0;
   float scale = 1.f;
 };
@@ -131,18 +137,18 @@ struct SplitPattern {
 
 struct TokenizerData {
   TokenizerKind kind = TokenizerKind::sentencepiece_bpe;
-  std::vector<Piece> pieces;  // index = token id
+  std::vector<Piece> pieces;                           // index = token id
   int32_t bos = -1, eos = -1, unknown = -1, pad = -1;  // -1: none
-  std::vector<int32_t> stop_ids;  // tokens that end generation (eos among them)
+  std::vector<int32_t> stop_ids;                       // tokens that end generation (eos among them)
   bool add_bos = true, add_eos = false;
   // sentencepiece_bpe only
   bool add_dummy_prefix = true, remove_extra_whitespaces = false, escape_whitespaces = true;
   bool byte_fallback = true;
   // byte_bpe only
-  bool nfc = false;                // the text is normalized to NFC first
-  bool whole_piece_first = false;  // what a pattern cut out is looked up whole before merging (HF's ignore_merges)
-  bool rank_by_id = false;         // tiktoken's rule: any pair that is a piece may merge, the lowest id first
-  std::vector<SplitPattern> patterns;                 // one after the other, each on what the one before left
+  bool nfc = false;                    // the text is normalized to NFC first
+  bool whole_piece_first = false;      // what a pattern cut out is looked up whole before merging (HF's ignore_merges)
+  bool rank_by_id = false;             // tiktoken's rule: any pair that is a piece may merge, the lowest id first
+  std::vector<SplitPattern> patterns;  // one after the other, each on what the one before left
   std::vector<std::pair<uint32_t, uint32_t>> merges;  // pairs of pieces, the first merges first
 };
 
@@ -175,7 +181,7 @@ struct ModelDescription {
   std::vector<InputRecord> inputs;
   std::vector<LinearRecord> linears;
   std::optional<TokenizerData> tokenizer;
-  std::optional<ChatTemplate> chat;  // only with a tokenizer
+  std::optional<ChatTemplate> chat;                           // only with a tokenizer
   std::vector<std::pair<std::string, std::string>> metadata;  // informative only, never changes results
 };
 

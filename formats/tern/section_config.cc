@@ -54,14 +54,15 @@ std::vector<Field> fields_of(const ModelConfig& c) {
           {34, f32, "rope_factor", bits_of(c.rope_factor), true},
           {35, f32, "rope_low_frequency", bits_of(c.rope_low_frequency), true},
           {36, f32, "rope_high_frequency", bits_of(c.rope_high_frequency), true},
-          {37, u32, "rope_trained_context", c.rope_trained_context, true}};
+          {37, u32, "rope_trained_context", c.rope_trained_context, true},
+          {38, enumeration, "numbers", bits_of(c.numbers), true}};
 }
 
 Result<ModelConfig> config_of(const std::vector<Field>& f) {
   if (f[0].value != kArchitectureDecoder) {
     return unsupported(fmt::format("architecture is {}, expected 1 (decoder)", f[0].value));
   }
-  for (size_t i : {size_t{12}, size_t{13}, size_t{15}}) {
+  for (size_t i : {size_t{12}, size_t{13}, size_t{15}, size_t{20}}) {
     if (f[i].value > 255)
       return unsupported(fmt::format("{} is {}, which this version does not know", f[i].name, f[i].value));
   }
@@ -80,6 +81,7 @@ Result<ModelConfig> config_of(const std::vector<Field>& f) {
   c.rope_low_frequency = std::bit_cast<float>(f[17].value);
   c.rope_high_frequency = std::bit_cast<float>(f[18].value);
   c.rope_trained_context = f[19].value;
+  c.numbers = static_cast<Numbers>(f[20].value);
   return c;
 }
 

@@ -136,6 +136,30 @@ Status check_rope_scaling(const ModelConfig& c) {
   return check_range("rope_trained_context", c.rope_trained_context, kMaxContext);
 }
 
+Status check_numbers(const ModelConfig& c) {
+  if (c.activation < Activation::silu || c.activation > Activation::complex_relu2) {
+    return unsupported(fmt::format("activation is {}, expected 1 (silu), 2 (relu2) or 3 (complex_relu2)",
+                                   static_cast<int>(c.activation)));
+  }
+  if (c.numbers > Numbers::complex) {
+    return unsupported(fmt::format("numbers is {}, expected 1 (complex)", static_cast<int>(c.numbers)));
+  }
+  const bool complex = c.numbers == Numbers::complex;
+  if (complex != (c.activation == Activation::complex_relu2)) {
+    return corrupt(
+        fmt::format("numbers {} contradicts activation {}: complex numbers and complex_relu2 belong together",
+                    static_cast<int>(c.numbers), static_cast<int>(c.activation)));
+  }
+  if (!complex) return {};
+  if (c.hidden_size % 2 != 0 || c.ffn_size % 2 != 0) {
+    return corrupt(
+        fmt::format("hidden_size and ffn_size are {} and {}, expected even numbers: halves of complex vectors",
+                    c.hidden_size, c.ffn_size));
+  }
+  if (c.rope_pairing == RopePairing::halves) return {};
+  return corrupt("rope_pairing is interleaved, but the numbers are complex, whose parts are halves");
+}
+
 }  // namespace
 
 Status validate_config(const ModelConfig& c) {
@@ -163,9 +187,7 @@ Status validate_config(const ModelConfig& c) {
     return unsupported(
         fmt::format("rope_pairing is {}, expected 1 (halves) or 2 (interleaved)", static_cast<int>(c.rope_pairing)));
   }
-  if (c.activation != Activation::silu && c.activation != Activation::relu2) {
-    return unsupported(fmt::format("activation is {}, expected 1 (silu) or 2 (relu2)", static_cast<int>(c.activation)));
-  }
+  TERN_TRY(check_numbers(c));
   if (c.window != 0) TERN_TRY(check_range("window", c.window, kMaxContext));
   return check_rope_scaling(c);
 }

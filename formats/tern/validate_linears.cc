@@ -201,8 +201,9 @@ class CompositionChecker {
         return check_sparse(term);
       case TermKind::low_rank:
         return check_low_rank(term);
-      case TermKind::widely_linear:
-        return check_widely_linear(term);
+    }
+    if (static_cast<int>(term.kind) == 4) {
+      return unsupported("term kind 4 (widely_linear) is retired: a phase matrix is an encoded term (kind 1)");
     }
     return unsupported(fmt::format("term kind {} is unknown to this version", static_cast<int>(term.kind)));
   }
@@ -217,21 +218,31 @@ class CompositionChecker {
   // Activations rounded per group are stored once, in the groups of the weights that read them.
   Status check_groups(const Term& term, uint32_t input) {
     const InputOp& op = d_.inputs[input].ops.back();
-    if (op.scope != ScaleScope::group) return {};
+    if (op.scope != ScaleScope::group) return check_halves(term);
     const TensorRecord& t = d_.tensors[term.tensor];
-    if (t.encoding.group != op.group) {
+    TERN_ASSIGN(const Layout layout, layout_of(t.encoding, t.rows, t.cols));
+    // A phase matrix without group scales still has groups: the halves of its columns.
+    const uint64_t group = t.encoding.kind == EncodingKind::phase ? layout.group_cols : t.encoding.group;
+    if (group != op.group) {
       return corrupt(fmt::format("tensor '{}' has groups of {} columns, expected the {} of the quantized input", t.name,
-                                 t.encoding.group, op.group));
+                                 group, op.group));
     }
     if (term.col_begin % op.group != 0) {
       return corrupt(fmt::format("col_begin is {}, expected a multiple of the group {}", term.col_begin, op.group));
     }
-    TERN_ASSIGN(const Layout layout, layout_of(t.encoding, t.rows, t.cols));
     uint64_t& padded = quantized_[input];
     if (padded == 0) padded = layout.padded_group_cols();
     if (padded == layout.padded_group_cols()) return {};
     return corrupt(fmt::format("tensor '{}' pads its groups to {} columns, expected {} as the other terms of the input",
                                t.name, layout.padded_group_cols(), padded));
+  }
+
+  // The halves of a phase matrix' columns are padded apart, so they are rounded apart.
+  Status check_halves(const Term& term) const {
+    const TensorRecord& t = d_.tensors[term.tensor];
+    if (t.encoding.kind != EncodingKind::phase) return {};
+    return corrupt(fmt::format("tensor '{}' is {}, expected an input that is quantized in groups of columns", t.name,
+                               describe(t.encoding)));
   }
 
   Status check_sparse(const Term& term) const {
@@ -247,19 +258,6 @@ class CompositionChecker {
     TERN_TRY(check_matrix("tensor", term.tensor, rank, term.cols));
     TERN_TRY(check_no_tensor("third", term.third));
     return check_matrix("second", term.second, term.rows, rank);
-  }
-
-  Status check_widely_linear(const Term& term) const {
-    if (term.rows % 2 != 0 || term.cols % 2 != 0) {
-      return corrupt(fmt::format("a widely linear term is {} x {}, expected even numbers", term.rows, term.cols));
-    }
-    TERN_TRY(check_no_tensor("third", term.third));
-    for (const auto& [field, tensor] : {std::pair{"tensor", term.tensor}, std::pair{"second", term.second}}) {
-      TERN_TRY(check_tensor(field, tensor));
-      TERN_TRY(check_kind(field, tensor, EncodingKind::phase, "phase"));
-      TERN_TRY(check_shape(field, tensor, term.rows / 2, term.cols / 2));
-    }
-    return {};
   }
 
   const ModelDescription& d_;

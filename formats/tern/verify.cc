@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/trit2.h"
 #include "formats/encoding/trit5.h"
 #include "formats/encoding/values.h"
@@ -88,6 +89,8 @@ class PayloadVerifier {
         return check_padding(t, layout, codes, 1);
       case EncodingKind::trit:
         return check_trits(t, layout, codes);
+      case EncodingKind::phase:
+        return check_phase(t, layout, codes);
       case EncodingKind::vector:
         return check_indices(t, layout, codes);
       default:
@@ -144,6 +147,36 @@ class PayloadVerifier {
     return {};
   }
 
+  // phase: every pattern of bits is a code, those of padding are 0. Tiles of 16 rows have padding in their last unit
+  // alone, if at all.
+  static Status check_phase(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes) {
+    const uint64_t units = layout.group_blocks / kPhaseUnitBlocks,
+                   unit_bytes = kPhaseUnitBlocks * kBlockBytes * t.encoding.bits;
+    for (uint64_t tile = 0; tile < layout.tiles; ++tile) {
+      const uint64_t rows = std::min<uint64_t>(kTileRows, layout.tiled_rows - tile * kTileRows);
+      const uint64_t from = rows < kTileRows ? 0 : layout.group_cols / kPhaseUnitCols;
+      for (uint64_t run = 0; run < layout.tile_bytes / (units * unit_bytes); ++run) {
+        for (uint64_t unit = from; unit < units; ++unit) {
+          const uint64_t at = tile * layout.tile_bytes + (run * units + unit) * unit_bytes;
+          const uint64_t cols = layout.group_cols - unit * kPhaseUnitCols;
+          if (has_zero_padding(codes.subspan(at, unit_bytes), rows, cols)) continue;
+          return corrupt(fmt::format("padding in the unit at byte {} of the codes is not zero", at));
+        }
+      }
+    }
+    return {};
+  }
+
+  // Of a phase unit with so many rows and columns, or more. Bit k of a byte is column 4k after that of bit 0.
+  static bool has_zero_padding(std::span<const std::byte> unit, uint64_t rows, uint64_t cols) {
+    for (uint64_t at = 0; at < unit.size(); ++at) {
+      const uint64_t row = at % (2 * kPhaseWords) / 2, first = at / (unit.size() / 2) * 2 + at % 2;
+      const uint64_t used = row < rows && first < cols ? (cols - first + 3) / 4 : 0;
+      if (used < 8 && unit[at] >> used != std::byte{0}) return false;
+    }
+    return true;
+  }
+
   // int and trit: visits the rows beyond the matrix whole, and of other rows the blocks that end a group.
   static Status check_padding(const TensorRecord& t, const Layout& layout, std::span<const std::byte> codes,
                               unsigned planes) {
@@ -180,8 +213,8 @@ class PayloadVerifier {
   static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {
     TERN_TRY(check_finite(t.encoding.scale_type, scales, "scale"));
     if (t.encoding.scope == ScaleScope::tensor) return {};
-    const uint64_t rows = align_up(t.rows, kTileRows), runs = layout.scale_count / rows;
-    for (uint64_t row = t.rows; row < rows; ++row) {
+    const uint64_t runs = layout.tile_scales / kTileRows, rows = align_up(layout.tiled_rows, kTileRows);
+    for (uint64_t row = layout.tiled_rows; row < rows; ++row) {
       for (uint64_t run = 0; run < runs; ++run) {
         const uint64_t i = (row / kTileRows * runs + run) * kTileRows + row % kTileRows;
         if (load_float(t.encoding.scale_type, scales.data(), i) != 0) {

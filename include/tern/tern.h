@@ -44,8 +44,8 @@ extern "C" {
 
 #define TERN_API_VERSION 1
 
-TERN_API uint32_t tern_api_version(void);  /* TERN_API_VERSION of the library that runs */
-TERN_API const char* tern_version(void);   /* of the library: "0.1.0" */
+TERN_API uint32_t tern_api_version(void); /* TERN_API_VERSION of the library that runs */
+TERN_API const char* tern_version(void);  /* of the library: "0.1.0" */
 
 /* ---- errors ---- */
 
@@ -58,7 +58,7 @@ typedef enum tern_status {
   TERN_NOT_FOUND = 4,
   TERN_IO_ERROR = 5,
   TERN_OUT_OF_MEMORY = 6,
-  TERN_ABORTED = 7, /* a callback asked to stop */
+  TERN_ABORTED = 7,  /* a callback asked to stop */
   TERN_INTERNAL = 8, /* a defect of tern */
   TERN_BUFFER_TOO_SMALL = 9
 } tern_status;
@@ -88,7 +88,7 @@ typedef struct tern_load_options {
   int32_t kernels;        /* TERN_KERNELS_*: force one family of kernels where it exists */
   int32_t activations;    /* TERN_ACTIVATIONS_F32: do not round activations, to compare with float references */
   int32_t check_tensors;  /* not 0: read the whole file and check its hashes and values */
-  int32_t reserved;       /* 0 */
+  int32_t stages;         /* of phase weights, run only the first so many stages; 0: all */
   tern_progress progress; /* of check_tensors, in bytes; may be NULL */
   void* progress_user;
 } tern_load_options;
@@ -101,13 +101,13 @@ TERN_API void tern_model_free(tern_model* model); /* NULL is allowed */
 typedef struct tern_model_info {
   size_t struct_size; /* set by the caller; members beyond it are not written */
   uint32_t vocab_size, hidden_size, ffn_size, layers, heads, kv_heads, head_dim;
-  uint32_t context;          /* positions that the model was trained for */
+  uint32_t context; /* positions that the model was trained for */
   uint64_t file_bytes;
-  uint64_t bytes_per_token;  /* weights that one decoded token reads */
-  int32_t has_tokenizer;     /* 1 or 0 */
-  int32_t bos, eos;          /* token ids; -1: none */
-  uint32_t pieces;           /* of the vocabulary; 0 without one. Logits from there on belong to no token where it is
-                              * less than vocab_size: give only the first `pieces` of them to a sampler */
+  uint64_t bytes_per_token; /* weights that one decoded token reads */
+  int32_t has_tokenizer;    /* 1 or 0 */
+  int32_t bos, eos;         /* token ids; -1: none */
+  uint32_t pieces;          /* of the vocabulary; 0 without one. Logits from there on belong to no token where it is
+                             * less than vocab_size: give only the first `pieces` of them to a sampler */
 } tern_model_info;
 
 TERN_API tern_status tern_model_get_info(const tern_model* model, tern_model_info* info, tern_error* error);
@@ -148,11 +148,11 @@ enum { TERN_CACHE_F16 = 0, TERN_CACHE_F32 = 1 };
 
 typedef struct tern_session_options {
   size_t struct_size;
-  uint32_t context;              /* most positions of a sequence; 0: the model's */
-  uint32_t threads;              /* 0: one per physical core */
-  uint32_t batch;                /* most tokens computed at once, longer steps are cut; 0: 512 */
-  int32_t key_type, value_type;  /* TERN_CACHE_* */
-  uint32_t reserved;             /* 0 */
+  uint32_t context;             /* most positions of a sequence; 0: the model's */
+  uint32_t threads;             /* 0: one per physical core */
+  uint32_t batch;               /* most tokens computed at once, longer steps are cut; 0: 512 */
+  int32_t key_type, value_type; /* TERN_CACHE_* */
+  uint32_t reserved;            /* 0 */
 } tern_session_options;
 
 TERN_API tern_status tern_session_create(const tern_model* model, const tern_session_options* options,
@@ -219,12 +219,12 @@ typedef struct tern_sampler tern_sampler;
 /* All zeros: greedy. Applied in this order. */
 typedef struct tern_sampler_options {
   size_t struct_size;
-  float repeat_penalty;   /* divides the logits of recent tokens; 0 and 1: off */
-  int32_t repeat_last_n;  /* how many tokens it looks back on; -1: all */
-  int32_t top_k;          /* keep the k best; 0: all */
-  float top_p;            /* keep the best that hold this probability; 0 and 1: all */
-  float min_p;            /* drop those below this share of the best one's probability; 0: none */
-  float temperature;      /* 0: greedy, the lowest id among equals */
+  float repeat_penalty;  /* divides the logits of recent tokens; 0 and 1: off */
+  int32_t repeat_last_n; /* how many tokens it looks back on; -1: all */
+  int32_t top_k;         /* keep the k best; 0: all */
+  float top_p;           /* keep the best that hold this probability; 0 and 1: all */
+  float min_p;           /* drop those below this share of the best one's probability; 0: none */
+  float temperature;     /* 0: greedy, the lowest id among equals */
   uint64_t seed;
 } tern_sampler_options;
 
@@ -232,7 +232,8 @@ TERN_API tern_status tern_sampler_create(const tern_sampler_options* options, te
                                          tern_error* error);
 TERN_API void tern_sampler_free(tern_sampler* sampler); /* NULL is allowed */
 
-/* Picks the next token, one below `count` (tern_model_info.pieces, if that is less than there are logits). Logits that are not finite are never picked; if none is finite, TERN_INVALID_ARGUMENT. */
+/* Picks the next token, one below `count` (tern_model_info.pieces, if that is less than there are logits). Logits that
+ * are not finite are never picked; if none is finite, TERN_INVALID_ARGUMENT. */
 TERN_API tern_status tern_sampler_sample(tern_sampler* sampler, const float* logits, size_t count, int32_t* token,
                                          tern_error* error);
 /* Tells the repetition penalty what was appended, prompt tokens too. */

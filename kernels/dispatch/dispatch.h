@@ -15,7 +15,7 @@ namespace tern {
 struct LinearKernelEntry {
   const char* name;  // linear_<encoding>_<input>_<family>_<isa>: "linear_trit2_a8_dot_avx512vnni"
   EncodingKind encoding;
-  uint8_t bits;      // as Encoding::bits; dense: 0; vector: most bits of an index, 8 or 16, or 0 for the output axis
+  uint8_t bits;  // as Encoding::bits; dense, phase: 0; vector: most bits of an index, 8 or 16, or 0 for the output axis
   FloatType value_type;  // dense only
   LinearInput input;
   KernelFamily family;
@@ -41,14 +41,17 @@ struct ElementKernels {
   void (*rms_norm)(const float* x, const float* weight, float eps, uint64_t n, float* y);
   // Rounds one token to int8 in `groups` groups of group_cols real columns stored with padded_group_cols:
   // m = max(max|x|, 1e-5); scale = m / 127; code = round_half_even(x * (127 / m)); sums = sum of codes.
-  void (*quantize_int8)(const float* x, uint64_t cols, uint64_t groups, uint64_t group_cols,
-                        uint64_t padded_group_cols, int8_t* codes, float* scales, int32_t* sums);
+  void (*quantize_int8)(const float* x, uint64_t cols, uint64_t groups, uint64_t group_cols, uint64_t padded_group_cols,
+                        int8_t* codes, float* scales, int32_t* sums);
   void (*silu_mul)(const float* gate, const float* up, uint64_t n, float* y);   // silu(gate) * up
   void (*relu2_mul)(const float* gate, const float* up, uint64_t n, float* y);  // max(0, gate)^2 * up
-  void (*add)(const float* x, uint64_t n, float* y);                            // y += x
-  void (*add_scaled)(const float* x, float scale, uint64_t n, float* y);        // y = fma(scale, x, y)
-  void (*multiply)(const float* x, uint64_t n, float* y);                       // y *= x
-  void (*to_f16)(const float* x, uint64_t n, uint16_t* y);                      // as f32_to_f16 of base/half.h
+  // conj(a) up over n complex numbers, imaginary parts `half` values behind the real ones; a: Re(gate)^2 + i
+  // Im(gate)^2, or 0 where both are negative.
+  void (*complex_relu2_mul)(const float* gate, const float* up, uint64_t half, uint64_t n, float* y);
+  void (*add)(const float* x, uint64_t n, float* y);                      // y += x
+  void (*add_scaled)(const float* x, float scale, uint64_t n, float* y);  // y = fma(scale, x, y)
+  void (*multiply)(const float* x, uint64_t n, float* y);                 // y *= x
+  void (*to_f16)(const float* x, uint64_t n, uint16_t* y);                // as f32_to_f16 of base/half.h
   // Rotates one head of d values by precomputed cos/sin of d/2 angles, in place.
   void (*rope_halves)(float* x, const float* cos, const float* sin, uint64_t d);
   void (*rope_interleaved)(float* x, const float* cos, const float* sin, uint64_t d);

@@ -14,8 +14,21 @@ namespace tern {
 
 template <class V>
 constexpr ElementKernels make_elements(const char* isa, CpuFeatures needs) {
-  return {isa,           needs,       rms_norm<V>, quantize_int8<V>, silu_mul<V>,         relu2_mul<V>,    add<V>,
-          add_scaled<V>, multiply<V>, to_f16<V>,   rope_halves<V>,   rope_interleaved<V>, attend_block<V>, hadamard<V>,
+  return {isa,
+          needs,
+          rms_norm<V>,
+          quantize_int8<V>,
+          silu_mul<V>,
+          relu2_mul<V>,
+          complex_relu2_mul<V>,
+          add<V>,
+          add_scaled<V>,
+          multiply<V>,
+          to_f16<V>,
+          rope_halves<V>,
+          rope_interleaved<V>,
+          attend_block<V>,
+          hadamard<V>,
           add_sparse<V>};
 }
 

@@ -4,6 +4,7 @@ namespace tern {
 namespace {
 
 uint8_t kernel_bits(const Encoding& e) {
+  if (e.kind == EncodingKind::phase) return 0;  // with and without U
   if (e.kind != EncodingKind::vector) return e.bits;
   if (e.axis == VectorAxis::output) return 0;
   return e.bits <= 8 ? 8 : 16;

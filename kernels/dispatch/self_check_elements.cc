@@ -64,6 +64,9 @@ bool check_vectors(const Pair& pair, uint64_t n, Random& random) {
   const auto rms_in_place = [&](const auto& t, float* y) { t.rms_norm(y, nullptr, 0.f, n, y); };
   const auto silu = [&](const auto& t, float* y) { t.silu_mul(g.data(), w.data(), n, y); };
   const auto relu2 = [&](const auto& t, float* y) { t.relu2_mul(g.data(), w.data(), n, y); };
+  const auto complex_relu2 = [&](const auto& t, float* y) {
+    t.complex_relu2_mul(g.data(), w.data(), n / 2 + n % 2, n / 2, y);
+  };
   const auto add = [&](const auto& t, float* y) { t.add(w.data(), n, y); };
   const auto add_scaled = [&](const auto& t, float* y) { t.add_scaled(w.data(), 0.7f, n, y); };
   const auto multiply = [&](const auto& t, float* y) { t.multiply(w.data(), n, y); };
@@ -73,7 +76,8 @@ bool check_vectors(const Pair& pair, uint64_t n, Random& random) {
     for (uint64_t i = 0; i < n; ++i) y[i] = halves[i];
   };
   return pair.agree(x, rms) && pair.agree(x, rms_in_place) && pair.agree(x, silu) && pair.agree(x, relu2) &&
-         pair.agree(x, add) && pair.agree(x, add_scaled) && pair.agree(x, multiply) && pair.agree(x, to_f16);
+         pair.agree(x, complex_relu2) && pair.agree(x, add) && pair.agree(x, add_scaled) && pair.agree(x, multiply) &&
+         pair.agree(x, to_f16);
 }
 
 // Two runs each: stages within registers alone, with a tail; all stages; and with a matrix.

@@ -23,7 +23,7 @@ struct Vectors {
 struct Shape {
   ScaleScope scope;
   FloatType scale_type;
-  uint8_t planes;  // of trits
+  uint8_t planes;  // of trits or vectors, stages of phases
   uint64_t rows, cols, tokens;
   bool input_groups;  // activations are rounded in the weights' groups
   uint64_t first_tile;
@@ -61,10 +61,12 @@ std::span<const Shape> shapes_of(const LinearKernelEntry& kernel) {
 }
 
 // Columns after which narrow sums of extreme codes overflow, if they were not emptied: look-up tables fill the
-// scratch memory at 15360 columns of trits, their int16 sums at 4096.
+// scratch memory at 64512 columns of trits and complex ones of phases, or earlier; their int16 sums at 4096 and 256.
 uint64_t many_columns(const LinearKernelEntry& kernel) {
-  if (kernel.input != LinearInput::int8) return 37;
-  return kernel.encoding == EncodingKind::trit ? 15381 : 1029;
+  const bool phase = kernel.encoding == EncodingKind::phase;
+  if (kernel.input != LinearInput::int8) return phase ? 2 * 37 : 37;
+  if (phase) return 2 * 64533;
+  return kernel.encoding == EncodingKind::trit ? 64533 : 1029;
 }
 
 class Layer {
@@ -72,9 +74,9 @@ class Layer {
   Layer(const LinearKernelEntry& kernel, const Shape& shape)
       : shape_(shape), random_(shape.rows), encoding_(encoding_of(kernel)) {
     const bool longer = shape.extreme && kernel.encoding != EncodingKind::vector;
-    const uint64_t cols = longer ? many_columns(kernel) : shape.cols;
-    layout_ = layout_of(encoding_, shape.rows, cols).value();
-    weight_ = {encoding_, layout_, shape.rows, cols, nullptr, nullptr};
+    const uint64_t cols = longer ? many_columns(kernel) : cols_of(shape), rows = halves() * shape.rows;
+    layout_ = layout_of(encoding_, rows, cols).value();
+    weight_ = {encoding_, layout_, rows, cols, nullptr, nullptr};
     input_.tokens = shape.tokens;
     make_codes();
     make_scales();
@@ -84,7 +86,7 @@ class Layer {
   }
 
   std::vector<float> run(LinearKernel kernel, std::byte* scratch) const {
-    const uint64_t stride = shape_.rows + 3;
+    const uint64_t stride = weight_.rows + 3;
     std::vector<float> y(shape_.tokens * stride, -12345.5f);
     kernel(weight_, input_, {y.data(), stride}, {shape_.first_tile, layout_.tiles}, scratch);
     return y;
@@ -96,6 +98,7 @@ class Layer {
     e.kind = kernel.encoding, e.bits = kernel.bits, e.value_type = kernel.value_type;
     if (e.kind == EncodingKind::dense) return e;
     if (e.kind != EncodingKind::int_) e.planes = shape_.planes;
+    if (e.kind == EncodingKind::phase) e.bits = shape_.planes % 2 != 0 ? 1 : 2;
     e.scope = shape_.scope, e.scale_type = shape_.scale_type;
     if (e.kind == EncodingKind::vector) {
       const Vectors& v = shape_.vectors;
@@ -105,6 +108,13 @@ class Layer {
     }
     e.group = e.scope == ScaleScope::group ? kGroup : 0;
     return e;
+  }
+
+  uint64_t halves() const { return encoding_.kind == EncodingKind::phase ? 2 : 1; }
+  // A half of phase is whole groups.
+  uint64_t cols_of(const Shape& shape) const {
+    if (encoding_.kind != EncodingKind::phase) return shape.cols;
+    return 2 * (shape.scope == ScaleScope::group ? align_up(shape.cols, kGroup) : shape.cols);
   }
 
   // Codes of every value, in the padding too.
@@ -167,7 +177,8 @@ class Layer {
   }
 
   void make_rounded() {
-    const uint64_t groups = shape_.input_groups ? layout_.groups : 1;
+    const bool own_groups = shape_.input_groups || encoding_.kind == EncodingKind::phase;
+    const uint64_t groups = own_groups ? layout_.input_groups() : 1;
     const uint64_t stride = align_up(layout_.padded_cols(), kBlockBytes);
     a_ = Lines<int8_t>(shape_.tokens * stride);
     a_scales_ = Lines<float>(shape_.tokens * groups);
@@ -175,7 +186,7 @@ class Layer {
     std::memset(a_.data(), 0, shape_.tokens * stride);
     std::memset(sums_.data(), 0, shape_.tokens * groups * sizeof(int32_t));
     for (uint64_t m = 0; m < shape_.tokens; ++m) {
-      for (uint64_t g = 0; g < layout_.groups; ++g) {
+      for (uint64_t g = 0; g < layout_.input_groups(); ++g) {
         const uint64_t begin = g * layout_.group_cols, end = std::min(weight_.cols, begin + layout_.group_cols);
         int8_t* codes = a_.data() + m * stride + g * layout_.padded_group_cols();
         int32_t& sum = sums_.data()[m * groups + (groups == 1 ? 0 : g)];

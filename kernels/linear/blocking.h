@@ -140,9 +140,10 @@ inline int32_t activation_sum(const InputView& in, uint64_t groups, uint64_t col
 }
 
 template <class V>
-TERN_INLINE void store_tile(const LinearCall& call, uint64_t tile, uint64_t m, typename V::Floats y) {
-  float* to = call.out.y + m * call.out.stride + tile * kTileRows;
-  const uint64_t rows = call.w.rows - tile * kTileRows;
+TERN_INLINE void store_tile(const LinearCall& call, uint64_t tile, uint64_t m, typename V::Floats y,
+                            uint64_t half = 0) {
+  const uint64_t first = tile * kTileRows, rows = call.w.layout.tiled_rows - first;
+  float* to = call.out.y + m * call.out.stride + half * call.w.layout.tiled_rows + first;
   if (rows >= kTileRows) {
     V::store(to, y);
     return;

@@ -10,6 +10,15 @@
 //   f32 activations:   per group g, plane p: s = chain over ascending columns s = fma(w, x, s), s
 //                      starts at 0, w the unscaled weight; then y = fma(w_scale, s, y)
 //                      dense: y = fma(w, x, y) over ascending columns, no scale
+//   phase:             over ascending stages, groups, matrices (U, then W), from y = 0, with x in halves (xr, xi) whose
+//                      groups have activation scales ar and ai, and y in halves (yr, yi):
+//                        U: yr = fma(R1, s_re ar, yr), yr = fma(-I2, s_im ai, yr)
+//                           yi = fma(R2, s_re ai, yi), yi = fma( I1, s_im ar, yi)
+//                        W: yr = fma(R1, s_re ar, yr), yr = fma( I2, s_im ai, yr)
+//                           yi = fma(-R2, s_re ai, yi), yi = fma(I1, s_im ar, yi)
+//                      int8: R1, R2 = sums of Re(c) xr, Re(c) xi over the group, I1, I2 those of Im(c), exact integers
+//                      f32 (ar = ai = 1): with E the fma chain over ascending columns of the signs e1, e2 (phase.h) and
+//                      x from 0, R = (E2 + E1) * 0.5, I = (E2 - E1) * 0.5
 //   vectors:           scale_p = the plane's scale (none: 1) * the codebook's; over ascending planes y = fma(scale_p, s, y),
 //                      y from 0, s from 0 and unscaled over all columns; those beyond the matrix meet zeros
 //     vout             output axis: s = fma(c, x, s) over ascending columns
@@ -31,7 +40,7 @@ namespace tern {
 inline constexpr uint64_t kMaxCols = 1u << 17;  // 63 * 127 * 2^17 and 255 * 127 * 2^16 < 2^31; int8: half of it
 
 struct WeightView {
-  Encoding encoding;
+  Encoding encoding;  // phase: `planes` stages are computed, the first of those that the layout was made for
   Layout layout;
   uint64_t rows = 0, cols = 0;
   const std::byte* codes = nullptr;   // 64-byte aligned
@@ -40,8 +49,9 @@ struct WeightView {
 };
 
 // A batch of input vectors in the form that the weight needs. Exactly one of x and codes is set.
-// int8: row m holds groups() groups of padded_group_cols codes (zero beyond the real columns), their
-// scales and their sums. `groups` is the activation's own: either 1 (per token) or the weight's.
+// int8: row m holds layout.input_groups() groups of padded_group_cols codes (zero beyond the real columns), their
+// scales and their sums. `groups` is the activation's own: either 1 (per token; not for phase) or the weight's
+// input_groups().
 struct InputView {
   uint64_t tokens = 0;
   const float* x = nullptr;  // [tokens][x_stride], cols real values, then zeros to padded_cols and a multiple of 16
@@ -54,7 +64,8 @@ struct InputView {
 };
 
 struct OutputView {
-  float* y = nullptr;  // y[m * stride + r], r < rows; nothing beyond rows is written
+  // y[m * stride + r], r < rows; nothing beyond rows is written. Of phase a tile gives rows of both halves.
+  float* y = nullptr;
   uint64_t stride = 0;
 };
 

@@ -20,7 +20,8 @@ class Attention {
       : m_(model), c_(model.config()), p_(piece), me_(member), y_stride_(out.x_stride), layer_(layer) {
     block_.key_type = p_.cache.key_type, block_.value_type = p_.cache.value_type;
     block_.head_dim = c_.head_dim;
-    block_.scale = 1.f / std::sqrt(static_cast<float>(c_.head_dim));
+    const uint32_t numbers = c_.numbers == Numbers::complex ? c_.head_dim / 2 : c_.head_dim;
+    block_.scale = 1.f / std::sqrt(static_cast<float>(numbers));
   }
 
   // Units of work are dealt in turn: later tokens see more positions, so neighbours cost the same.

@@ -54,6 +54,7 @@ class Forward {
     clock_.enter(Stage::attention);
     attend(m_, p_, me_, b.attn_out, layer);
     barrier();
+    if (complex_) split_attention(b.attn_out);
     finish_mid(b.attn_sub_norm, b.attn_out);
     barrier();
     clock_.enter(Stage::attention_out);
@@ -148,6 +149,13 @@ class Forward {
     return mine;
   }
 
+  // The rows that a part of a layer stands for.
+  template <class Body>
+  static void for_each_half(const LinearPlan& plan, Range part, Body body) {
+    for (uint64_t first = 0; first < plan.rows; first += plan.half_rows())
+      body(Range{first + part.begin, first + part.end});
+  }
+
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
@@ -156,25 +164,30 @@ class Forward {
       for (uint64_t t = tokens.begin; t < tokens.end; ++t)
         e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
     };
-    dealer_.deal({task}, [&](Range rows) {
-      if (!plan.whole_rows) add({0, count}, rows);
+    dealer_.deal({task}, [&](Range part) {
+      if (plan.whole_rows) return;
+      for_each_half(plan, part, [&](Range rows) { add({0, count}, rows); });
     });
     if (plan.whole_rows) add(finish_whole({task}), {0, n});
   }
 
-  // mid = activation(gate) * up. Both linears have the same rows: who has the gates computes what they are for.
+  // mid = activation(gate) * up. Where both linears give the same rows, who has the gates computes what they are for.
   void gated(const Block& b) {
     if (b.up_gate.rows != 0) return gated_fused(b);
     LinearTask gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate);
     const LinearTask up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up);
     gate.unit = std::lcm(gate.unit, up.unit);
-    const bool whole = b.gate.whole_rows || b.up.whole_rows;
+    const Gates gates{p_.gate, p_.up, c_.ffn_size};
+    if (b.gate.whole_rows || b.up.whole_rows || b.gate.halves != b.up.halves || (complex_ && b.gate.halves == 1)) {
+      dealer_.deal({gate, up});
+      return activate(b, gates, finish_whole({gate, up}), {0, complex_ ? c_.ffn_size / 2 : c_.ffn_size});
+    }
     dealer_.observe(up);
-    dealer_.deal({gate}, [&](Range rows) {
-      dealer_.compute(up, rows);
-      if (!whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, {0, gate.tokens}, rows);
+    dealer_.deal({gate}, [&](Range part) {
+      dealer_.compute(up, part);
+      if (complex_) return activate(b, gates, {0, gate.tokens}, part);  // the other half is the imaginary parts
+      for_each_half(b.gate, part, [&](Range rows) { activate(b, gates, {0, gate.tokens}, rows); });
     });
-    if (whole) activate(b, {p_.gate, p_.up, c_.ffn_size}, finish_whole({gate, up}), {0, c_.ffn_size});
   }
 
   // Rows of up, then those of gate, which another member may have computed.
@@ -190,14 +203,38 @@ class Forward {
     uint64_t stride;  // from a token to the next
   };
 
+  // Of complex numbers `rows` are the real parts.
   void activate(const Block& b, const Gates& from, Range tokens, Range rows) {
     clock_.enter(Stage::activate);
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
+    const uint64_t count = rows.end - rows.begin;
     for (uint64_t t = tokens.begin; t < tokens.end; ++t) {
-      activate(from.gate + t * from.stride + rows.begin, from.up + t * from.stride + rows.begin, rows.end - rows.begin,
-               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
+      const float *gate = from.gate + t * from.stride + rows.begin, *up = from.up + t * from.stride + rows.begin;
+      float* mid = p_.mid.x + t * b.ffn_mid.x_stride + rows.begin;
+      if (complex_) {
+        e_.complex_relu2_mul(gate, up, c_.ffn_size / 2, count, mid);
+      } else {
+        activate(gate, up, count, mid);
+      }
     }
     clock_.enter(Stage::gate_up);
+  }
+
+  // Complex vectors have all real parts before all imaginary ones; attention takes those of each head side by side.
+  void reorder(uint64_t heads, bool by_heads, float* x, float* spare) const {
+    const uint64_t half = c_.head_dim / 2;
+    std::memcpy(spare, x, heads * c_.head_dim * sizeof(float));
+    for (uint64_t i = 0; i < 2 * heads; ++i) {
+      const uint64_t in_heads = i * half, in_parts = (i % 2 * heads + i / 2) * half;
+      std::memcpy(x + (by_heads ? in_heads : in_parts), spare + (by_heads ? in_parts : in_heads), half * sizeof(float));
+    }
+  }
+
+  // What attention left in mid, as a complex vector; q is done with.
+  void split_attention(const InputPlan& out) {
+    const Range mine = tokens();
+    for (uint64_t t = mine.begin; t < mine.end; ++t)
+      reorder(c_.heads, false, p_.mid.x + t * out.x_stride, p_.q + t * m_.q_size());
   }
 
   void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
@@ -215,6 +252,12 @@ class Forward {
     for (uint64_t t = mine.begin; t < mine.end; ++t) {
       const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
       float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
+      if (complex_) {  // mid is free until attention fills it
+        float* spare = p_.mid.x + t * b.attn_out.x_stride;
+        reorder(c_.heads, true, q, spare);
+        reorder(c_.kv_heads, true, k, spare);
+        reorder(c_.kv_heads, true, p_.v + t * m_.kv_size(), spare);
+      }
       normalize_heads(b.q_norm, c_.heads, q);
       normalize_heads(b.k_norm, c_.kv_heads, k);
       for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
@@ -283,6 +326,7 @@ class Forward {
   const LinearRun run_;
   const LinearDealer dealer_;
   StageClock clock_;
+  const bool complex_ = c_.numbers == Numbers::complex;
 };
 
 }  // namespace

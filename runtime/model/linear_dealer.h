@@ -16,7 +16,7 @@ struct LinearTask {
   const InputPlan& input;
   const LinearInputBuffer& in;
   float* y;
-  uint64_t tokens, unit;  // rows that one member computes begin and end at multiples of `unit`
+  uint64_t tokens, unit;  // rows (of the first half, with plan.halves) that one member computes begin and end at multiples of `unit`
 };
 
 // One member's hand. Every member deals the same tasks, once between two barriers.
@@ -60,11 +60,11 @@ class LinearDealer {
   static constexpr uint64_t kDealtTiles =
       8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
-  static uint64_t tiles_of(const LinearTask& task) { return ceil_div(task.plan.rows, kTileRows); }
+  static uint64_t tiles_of(const LinearTask& task) { return ceil_div(task.plan.half_rows(), kTileRows); }
   // The row where a part ends that reaches to `tile`, counted from the first task, whose own tiles begin at `first`.
   static uint64_t row_of(const LinearTask& task, uint64_t tile, uint64_t first) {
     const uint64_t own = std::clamp(tile, first, first + tiles_of(task)) - first;
-    return std::min(align_up(own * kTileRows, task.unit), task.plan.rows);
+    return std::min(align_up(own * kTileRows, task.unit), task.plan.half_rows());
   }
 
   const LinearRun& run_;

@@ -69,6 +69,8 @@ struct LinearPlan {
   uint64_t rows = 0, cols = 0;
   std::vector<LinearTerm> terms;
   bool starts_at_zero = false;  // some rows are set by no term
+  // 2 for phase weights, which give rows r and rows / 2 + r together: parts of the rows then name those of the first half.
+  uint64_t halves = 1;
   uint64_t row_unit = 1;        // parts of the rows that are computed apart begin at multiples of this
   std::vector<RowStep> post;    // scale and hadamard
   bool whole_rows = false;      // a hadamard among them: only who has all rows of a token can finish it
@@ -81,6 +83,8 @@ struct LinearPlan {
     std::vector<const LinearKernelEntry*> passed_over;  // better ones that failed their self-check
   };
   std::vector<Choice> kernels;  // in use for it
+
+  uint64_t half_rows() const { return rows / halves; }
 };
 
 }  // namespace tern

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/checked.h"
+#include "formats/encoding/phase.h"
 
 namespace tern {
 namespace {
@@ -22,6 +23,14 @@ Status check_sums(const std::string& layer, const InputOp& rounding, const Weigh
   const uint64_t most = vector || weight.encoding.bits == 8 ? kMaxCols / 2 : kMaxCols;
   if (weight.cols <= most) return {};
   return lacks(layer, fmt::format("{} columns with int8 activations (at most {})", weight.cols, most));
+}
+
+// Of phase weights the stages that run.
+uint64_t bytes_read(const WeightView& weight) {
+  const Layout& layout = weight.layout;
+  const uint64_t all = layout.code_bytes + layout.scale_bytes;
+  if (weight.encoding.kind != EncodingKind::phase) return all;
+  return all / (layout.tile_bytes / phase_stage_bytes(weight.encoding, layout)) * weight.encoding.planes;
 }
 
 bool overlap(const LinearTerm& a, const LinearTerm& b) {
@@ -57,7 +66,12 @@ struct LinearPlanner::Layer {
 };
 
 LinearPlanner::LinearPlanner(const TernFile& file, CpuFeatures features, const LoadOptions& options)
-    : file_(file), tensors_(file), features_(features), family_(options.family), activations_(options.activations) {
+    : file_(file),
+      tensors_(file),
+      features_(features),
+      family_(options.family),
+      activations_(options.activations),
+      stages_(options.stages) {
   for (const LinearRecord& l : file.description().linears) linears_.emplace(l.name, &l);
 }
 
@@ -122,6 +136,7 @@ Result<RowStep> LinearPlanner::rotation(uint32_t tensor, const Layer& layer) con
   RowStep step;
   step.kind = RowStep::Kind::rotate;
   TERN_ASSIGN(step.weight, tensors_.matrix(tensor));
+  if (step.weight.encoding.kind == EncodingKind::phase) return lacks(layer.record.name, "rotations of phase weights");
   const uint64_t read = columns_read(step.weight);
   if (step.weight.cols != layer.record.cols && read != step.weight.cols) {
     return lacks(layer.record.name,
@@ -169,8 +184,6 @@ Status LinearPlanner::add_term(const Term& term, const Layer& layer) const {
         return low_rank(term, layer);
       case TermKind::sparse:
         return sparse(term, layer);
-      case TermKind::widely_linear:
-        return lacks(layer.linear.name, "widely linear terms");
     }
     return lacks(layer.linear.name, "terms of this kind");
   };
@@ -190,9 +203,28 @@ Result<FormColumns> LinearPlanner::columns(const Term& term, const WeightView& w
   return f32_columns(layer.input, term.tap == Tap::raw ? 0 : layer.input.last_f32(), term.col_begin, weight);
 }
 
+// A matrix of phases gives rows of both halves: it is the whole layer. Cuts it to the stages that were asked for.
+Status LinearPlanner::admit_phase(const Term& term, WeightView& weight, const Layer& layer) const {
+  const std::string& name = layer.linear.name;
+  if (layer.linear.terms.size() != 1 || weight.rows != layer.linear.rows || weight.cols != layer.linear.cols)
+    return lacks(name, "phase weights beside other terms");
+  if (term.scale != 1) return lacks(name, "a scale of phase weights");
+  if (rounds(term) && layer.record.ops.back().scope != ScaleScope::group)
+    return lacks(name, "phase weights with one activation scale for both halves");
+  layer.out.halves = 2;
+  if (stages_ == 0) return {};
+  if (stages_ > weight.encoding.planes) {
+    return invalid_argument(
+        fmt::format("stages is {}, expected at most the {} of {}", stages_, weight.encoding.planes, name));
+  }
+  weight.encoding.planes = static_cast<uint8_t>(stages_);
+  return {};
+}
+
 Result<LinearTerm> LinearPlanner::encoded(const Term& term, const Layer& layer) const {
   LinearTerm out;
   TERN_ASSIGN(out.weight, tensors_.matrix(term.tensor));
+  if (out.weight.encoding.kind == EncodingKind::phase) TERN_TRY(admit_phase(term, out.weight, layer));
   TERN_ASSIGN(out.kernel, choose(out.weight, rounds(term) ? LinearInput::int8 : LinearInput::f32, layer));
   TERN_ASSIGN(const FormColumns from, columns(term, out.weight, layer));
   out.form = from.form, out.col_begin = from.col_begin;
@@ -206,6 +238,9 @@ Result<LinearTerm> LinearPlanner::low_rank(const Term& term, const Layer& layer)
   TERN_ASSIGN(const FormColumns from, columns(term, a, layer));
   LinearTerm out;
   TERN_ASSIGN(out.weight, tensors_.matrix(term.second));
+  for (const WeightView& part : {a, out.weight}) {
+    if (part.encoding.kind == EncodingKind::phase) return lacks(layer.linear.name, "phase weights in a low-rank term");
+  }
   TERN_ASSIGN(out.kernel, choose(out.weight, LinearInput::f32, layer));
   out.form = product_form(layer.input, from, *kernel, a);
   InputForm& product = layer.input.forms[out.form];
@@ -238,7 +273,7 @@ Result<const LinearKernelEntry*> LinearPlanner::choose(const WeightView& weight,
                  fmt::format("{} weights on {} activations: no such kernel", describe(weight.encoding),
                              input == LinearInput::int8 ? "int8" : "f32"));
   }
-  layer.out.weight_bytes += weight.layout.code_bytes + weight.layout.scale_bytes;
+  layer.out.weight_bytes += bytes_read(weight);
   layer.out.products += weight.rows * weight.cols;
   layer.out.kernels.push_back(choice);
   return choice.kernel;

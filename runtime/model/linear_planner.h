@@ -34,6 +34,7 @@ class LinearPlanner {
   Result<RowStep> hadamard(uint32_t signs, uint32_t matrix, uint32_t block, uint64_t n) const;
   Status add_term(const Term& term, const Layer& layer) const;
   Result<LinearTerm> encoded(const Term& term, const Layer& layer) const;
+  Status admit_phase(const Term& term, WeightView& weight, const Layer& layer) const;
   Result<LinearTerm> low_rank(const Term& term, const Layer& layer) const;
   Result<LinearTerm> sparse(const Term& term, const Layer& layer) const;
   Result<FormColumns> columns(const Term& term, const WeightView& weight, const Layer& layer) const;
@@ -46,6 +47,7 @@ class LinearPlanner {
   CpuFeatures features_;
   std::optional<KernelFamily> family_;
   ActivationRounding activations_;
+  unsigned stages_;
   std::unordered_map<std::string_view, const LinearRecord*> linears_;
 };
 

@@ -150,7 +150,9 @@ void LinearRun::sum_terms(const LinearPlan& plan, const InputPlan& input, const 
              {own.begin - term.row_begin, own.end - term.row_begin}, y + term.row_begin, plan.rows);
   }
   if (plan.whole_rows) return;
-  for (uint64_t t = 0; t < tokens; ++t) finish(plan, rows, y + t * plan.rows);
+  for (uint64_t first = 0; first < plan.rows; first += plan.half_rows()) {
+    for (uint64_t t = 0; t < tokens; ++t) finish(plan, {first + rows.begin, first + rows.end}, y + t * plan.rows);
+  }
 }
 
 // rows: of the term; y: of its first row.

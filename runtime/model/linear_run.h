@@ -37,8 +37,8 @@ class LinearRun {
   // Completes the raw rows of these tokens (zeros behind the values) and makes all other forms.
   void make_forms(const InputPlan& plan, const LinearInputBuffer& in, IndexRange tokens) const;
 
-  // y, [tokens][plan.rows], for `tokens` tokens and these rows of the layer, which begin and end at its row_unit;
-  // finished unless the plan needs whole rows. REQUIRES that all forms are made.
+  // y, [tokens][plan.rows], for `tokens` tokens and these rows of the layer (of its first half, and those of the second
+  // with them), which begin and end at its row_unit; finished unless the plan needs whole rows. REQUIRES that all forms are made.
   void sum_terms(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, IndexRange rows,
                  uint64_t tokens, float* y) const;
 

@@ -47,6 +47,15 @@ Status plan_block(const LinearPlanner& planner, uint32_t index, Block& b) {
   return {};
 }
 
+// Stages that no layer has are asked for in vain.
+Status check_stages(const Model::Parts& parts) {
+  bool found = parts.stages == 0;
+  parts.for_each_linear([&](const LinearPlan& l) { found |= l.halves == 2; });
+  if (found) return {};
+  return invalid_argument(fmt::format("{}: stages is {}, but the model has no layer in stages (phase weights)",
+                                      parts.file->path(), parts.stages));
+}
+
 Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file, const LoadOptions& options) {
   auto parts = std::make_unique<Model::Parts>();
   TERN_ASSIGN(parts->features, cap_features(detect_cpu().features, options.isa));
@@ -70,6 +79,8 @@ Result<std::unique_ptr<Model::Parts>> build(std::shared_ptr<const TernFile> file
   TERN_ASSIGN(parts->embedding, planner.tensors().matrix(parts->file->find_tensor("embed.tokens")));
   TERN_ASSIGN(parts->output_norm, planner.tensors().values("output.norm"));
   TERN_TRY(planner.plan("head", parts->head_in, parts->head));
+  parts->stages = options.stages;
+  TERN_TRY(check_stages(*parts));
   return parts;
 }
 

@@ -20,6 +20,7 @@ struct LoadOptions {
   std::string isa = "native";          // caps the kernels (base/cpu.h); TERN_ISA is the CLI's business
   std::optional<KernelFamily> family;  // force one family where it exists
   ActivationRounding activations = ActivationRounding::from_file;
+  unsigned stages = 0;         // of phase weights: run the first so many of those in the file; 0: all
   bool check_tensors = false;  // verify_payload at load
   FileAccess access = FileAccess::map;  // of load()
 };

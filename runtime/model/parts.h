@@ -24,6 +24,7 @@ struct Block {
 struct Model::Parts {
   std::shared_ptr<const TernFile> file;
   CpuFeatures features = 0;
+  unsigned stages = 0;  // as LoadOptions::stages
   const ElementKernels* elements = nullptr;
   std::vector<const ElementKernels*> elements_passed_over;  // better ones that failed their self-check
   WeightView embedding;

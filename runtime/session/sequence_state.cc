@@ -115,6 +115,8 @@ uint64_t model_fingerprint(const Model& model) {
     for (const InputPlan& plan : b.attn_own) w.put(uint8_t{plan.rounded()});
     for (const InputPlan& plan : b.ffn_own) w.put(uint8_t{plan.rounded()});
   }
+  const unsigned stages = model.parts().stages;
+  if (stages != 0) w.put(uint32_t{stages});
   return hash64(w.bytes());
 }
 

@@ -32,8 +32,8 @@
 
 namespace tern {
 
-// XXH3-64 of what makes keys and values: configuration, tensors with their hashes, linear layers, and whether
-// activations are rounded.
+// XXH3-64 of what makes keys and values: configuration, tensors with their hashes, linear layers, whether
+// activations are rounded, and how many stages run if not all.
 uint64_t model_fingerprint(const Model& model);
 
 struct SequenceStateKind {

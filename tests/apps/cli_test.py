@@ -122,6 +122,22 @@ class Convert(Case):
         self.assertEqual(found["embed.tokens"], ("int 6-bit, f16 scale per 64", 6.25))  # tied: as the head
         self.refused("convert", options.source / "demo", "-o", small, "--weights", "int5", code=2, says="int5")
 
+    def test_fairy2i(self):
+        source, out = self.folder / "hf", self.folder / "f.tern"
+        subprocess.run([options.make_checkpoint, source, "--layers", "1", "--dtype", "bf16"], check=True)
+        convert = ["convert", source, "-o", out, "--force"]
+        self.assertIn("phase U and W, 3 stages, f32 scale per tensor", self.ok(*convert, "--weights", "fairy2i:3").stdout)
+        fitted = self.ok(*convert, "--weights", "fairy2i", "--fairy2i-scales", "tile", "--fairy2i-joint",
+                         "--fairy2i-refit").stdout
+        self.assertIn("phase U and W, 2 stages, f16 scale per 32", fitted)
+        self.assertIn("Fairy2i v1 (8 layers from masters", self.ok(*convert, "--fairy2i-variant", "v1", "--fairy2i-head",
+                                                                   "quantized").stdout)
+        self.refused(*convert, "--fairy2i-variant", "v1", says="--fairy2i-head")
+        self.refused(*convert, "--fairy2i-variant", "v1", "--weights", "fairy2i", says="quantize again")
+        self.refused(*convert, "--fairy2i-head", "dense", says="belongs to --fairy2i-variant")
+        self.refused(*convert, "--fairy2i-joint", says="belong to --weights fairy2i")
+        self.refused(*convert, "--weights", "fairy2i:5", code=2, says="fairy2i:5")
+
     def test_existing_file_needs_force(self):
         target = self.folder / "m.tern"
         target.write_text("precious")
@@ -299,6 +315,7 @@ class Run(Case):
         self.refused(*words, env={"TERN_ISA": "mmx"}, says="'mmx'")
         self.ok(*words, "--isa", "scalar", env={"TERN_ISA": "mmx"})  # the flag wins
         self.refused(*words, "--family", "magic", says="'magic'")
+        self.refused(*words, "--stages", "1", says="no layer in stages")
 
     def test_summary_and_warning(self):
         result = self.ok("run", "-m", model, "--tokens", "-p", "1", "-n", "3", "-ngl", "99", "-ctk", "f32", "-ctv", "f32")
@@ -391,11 +408,14 @@ class Bench(Case):
             self.assertGreater(row["gweights_per_s"], 0)
         every = self.ok(*self.kernels("--all", "--encoding", "trit5", "-o", "csv")).stdout
         self.assertIn("linear_trit5_a8_reference_scalar", every)
+        phase = self.ok(*self.kernels("--encoding", "phase", "--stages", "2", "--family", "reference", "-o", "csv")).stdout
+        self.assertIn("linear_phase_a8_reference_scalar", phase)
         picture = self.folder / "roof.svg"
         self.ok(*self.kernels("--encoding", "trit2", "--planes", "2", "--group", "32", "--plot", picture))
         self.assertTrue(picture.read_text().startswith("<svg"))
         for words, says in ((["--shape", "64"], "ROWSxCOLUMNS"), (["--shape", "64x9999999"], "ROWSxCOLUMNS"),
-                            (["--encoding", "trit3"], "trit3"), (["--group", "60000"], "group"), (["--isa", "mmx"], "'mmx'")):
+                            (["--encoding", "trit3"], "trit3"),
+                            (["--encoding", "phase", "--shape", "64x33"], "even numbers"), (["--group", "60000"], "group"), (["--isa", "mmx"], "'mmx'")):
             self.refused(*self.kernels(*words), says=says)
 
     def test_wrong_values(self):

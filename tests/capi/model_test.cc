@@ -94,8 +94,10 @@ TEST_CASE("load options reach the model") {
   fails(TERN_INVALID_ARGUMENT, "kernels is 4", [&](tern_error* e) { return try_load(path.c_str(), &options, e); });
   options = load_options(), options.activations = -1;
   fails(TERN_INVALID_ARGUMENT, "activations", [&](tern_error* e) { return try_load(path.c_str(), &options, e); });
-  options = load_options(), options.reserved = 1;
-  fails(TERN_INVALID_ARGUMENT, "reserved", [&](tern_error* e) { return try_load(path.c_str(), &options, e); });
+  for (const int32_t stages : {-1, 1}) {  // the model has no stages
+    options = load_options(), options.stages = stages;
+    fails(TERN_INVALID_ARGUMENT, "stages", [&](tern_error* e) { return try_load(path.c_str(), &options, e); });
+  }
 }
 
 TEST_CASE("loading refuses what is no model") {

@@ -79,7 +79,7 @@ TEST_CASE("layout_of refuses what breaks a rule, naming the field") {
     CHECK(layout_of(ints(bits, ScaleScope::row), 4, 4).status().code() == Code::unsupported);
   for (const uint8_t bits : {0, 1, 9})
     CHECK(layout_of(ints(bits, ScaleScope::row), 4, 4).status().code() == Code::invalid_argument);
-  for (auto kind : {EncodingKind::sign, EncodingKind::phase, static_cast<EncodingKind>(99)}) {
+  for (auto kind : {EncodingKind::sign, static_cast<EncodingKind>(99)}) {
     CHECK(layout_of({kind}, 4, 4).status().code() == Code::unsupported);
   }
   CHECK(message(dense(static_cast<FloatType>(0)), 4, 4).starts_with("value type is 0"));

@@ -47,6 +47,26 @@ std::vector<float> decode_all(const TernFile& file, uint32_t id) {
   return values;
 }
 
+// phase: the blocks of A = [U + W, (W - U) i; ...] by the sums of real and imaginary parts over the stages.
+float expected_phase(const TensorRecord& t, uint64_t row, uint64_t col) {
+  const Encoding& e = t.encoding;
+  const bool low = row >= t.rows / 2, right = col >= t.cols / 2;
+  const uint64_t r = row % (t.rows / 2), c = col % (t.cols / 2);
+  float real[2] = {}, imaginary[2] = {};  // of U and W
+  for (unsigned p = 0; p < e.planes * e.bits; ++p) {
+    const uint64_t group = e.scope == ScaleScope::group ? c / e.group : 0;
+    const int k = golden_code(t, r, c, p);
+    const auto scale = [&](unsigned part) {
+      return golden_scale(e.scope == ScaleScope::tensor ? 0 : r, group, 2 * p + part);
+    };
+    const unsigned matrix = e.bits == 1 ? 1 : p % 2;
+    if (k % 2 == 0) real[matrix] += static_cast<float>(1 - k) * scale(0);
+    if (k % 2 == 1) imaginary[matrix] += static_cast<float>(2 - k) * scale(1);
+  }
+  if (!low) return right ? imaginary[1] - imaginary[0] : real[0] + real[1];
+  return right ? real[0] - real[1] : imaginary[0] + imaginary[1];
+}
+
 float expected_value(const ModelDescription& d, const TensorRecord& t, uint64_t row, uint64_t col);
 
 float expected_vector(const ModelDescription& d, const TensorRecord& t, uint64_t row, uint64_t col) {
@@ -67,6 +87,7 @@ float expected_vector(const ModelDescription& d, const TensorRecord& t, uint64_t
 float expected_value(const ModelDescription& d, const TensorRecord& t, uint64_t row, uint64_t col) {
   const Encoding& e = t.encoding;
   if (e.kind == EncodingKind::vector) return expected_vector(d, t, row, col);
+  if (e.kind == EncodingKind::phase) return expected_phase(t, row, col);
   if (e.kind != EncodingKind::trit && e.kind != EncodingKind::int_) return golden_value(t, row, col);
   float sum = 0;
   for (unsigned p = 0; p < e.planes; ++p) {
@@ -122,7 +143,8 @@ nlohmann::json config_json(const ModelConfig& c) {
           {"rope_factor", c.rope_factor},
           {"rope_low_frequency", c.rope_low_frequency},
           {"rope_high_frequency", c.rope_high_frequency},
-          {"rope_trained_context", c.rope_trained_context}};
+          {"rope_trained_context", c.rope_trained_context},
+          {"numbers", static_cast<int>(c.numbers)}};
 }
 
 std::string hex_of(const std::string& bytes) {

@@ -64,6 +64,18 @@ TEST_CASE("config fields keep their ranges") {
   CHECK(error([](ModelConfig& c) { c.rope_base = 0; }).find("rope_base is 0") != std::string::npos);
   CHECK(error([](ModelConfig& c) { c.rope_pairing = RopePairing(3); }).find("rope_pairing is 3") != std::string::npos);
   CHECK(error([](ModelConfig& c) { c.activation = Activation(0); }).find("activation is 0") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.activation = Activation(4); }).find("activation is 4") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.numbers = Numbers(2); }).find("numbers is 2") != std::string::npos);
+  CHECK(error([](ModelConfig& c) { c.numbers = Numbers::complex; }).find("numbers 1 contradicts") != std::string::npos);
+  const auto complex_error = [&](auto change) {
+    return error([&](ModelConfig& c) {
+      c.numbers = Numbers::complex, c.activation = Activation::complex_relu2;
+      change(c);
+    });
+  };
+  CHECK(complex_error([](ModelConfig& c) { c.ffn_size = 7; }).find("ffn_size are") != std::string::npos);
+  CHECK(complex_error([](ModelConfig& c) { c.rope_pairing = RopePairing::interleaved; }).find("rope_pairing") !=
+        std::string::npos);
   CHECK(error([](ModelConfig& c) { c.window = 4096; }) == "");
   CHECK(error([](ModelConfig& c) { c.window = (1u << 30) + 1; }).find("window is 1073741825") != std::string::npos);
 }
@@ -230,7 +242,7 @@ TEST_CASE("compositions keep their rules") {
   has(term(2, [](Term& t, auto&) { t.rows = 9; }), "'w.sparse.starts' is 1 x 11, expected 1 x 10");
   has(term(2, [](Term& t, auto&) { t.second = kNoTensor; }), "second is tensor 4294967295");
   has(term(3, [](Term& t, auto&) { t.second = t.tensor; }), "'w.low.a' is 2 x 24, expected 20 x 2");
-  has(term(0, [](Term& t, auto&) { t.kind = TermKind::widely_linear, t.second = 5; }), "expected phase");
+  has(term(0, [](Term& t, auto&) { t.kind = TermKind(4); }), "term kind 4 (widely_linear) is retired");
   has(composition_error([](ModelDescription& d) { d.linears[0].input = 1; }), "input is 1, expected an input below 1");
   has(composition_error([](ModelDescription& d) { d.linears[0].cols = 23; }),
       "cols is 23, expected the 24 of input 'x'");

@@ -83,7 +83,7 @@ Checkpoint::Checkpoint(const CheckpointSpec& spec) {
 Result<SourceModel> Checkpoint::import() const {
   write_file(folder.path("config.json"), config.dump());
   write_file(folder.path("model.safetensors"), encode_safetensors(tensors));
-  return import_checkpoint(folder.path(), {});
+  return import_checkpoint(folder.path(), options);
 }
 
 std::string Checkpoint::error() const {

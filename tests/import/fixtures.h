@@ -52,6 +52,7 @@ struct Checkpoint {
   TemporaryFolder folder;
   nlohmann::json config;
   PlainTensors tensors;
+  ImportOptions options;
 
   explicit Checkpoint(const CheckpointSpec& spec);  // throws if it cannot be written
   Result<SourceModel> import() const;

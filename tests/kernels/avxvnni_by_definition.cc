@@ -2,8 +2,9 @@
 // shares no inline function with others.
 #include "kernels/linear/instantiate.h"
 #include "kernels/linear/int/int_dot.h"
+#include "kernels/linear/phase/phase_dot.h"
 #include "kernels/linear/trit/trit_telescoped.h"
-#include "kernels/simd/tile_avx2.h"
+#include "kernels/simd/signs_avx2.h"
 
 namespace {
 
@@ -24,6 +25,7 @@ namespace tern {
 
 TERN_DEFINE_LINEAR(trit_avxvnni_by_definition, trit_dot<AvxVnni>)
 TERN_DEFINE_LINEAR(trit5_avxvnni_by_definition, trit5_telescoped<AvxVnni>)
+TERN_DEFINE_LINEAR(phase_avxvnni_by_definition, phase_dot<Signs256<AvxVnni>>)
 TERN_DEFINE_LINEAR(int4_avxvnni_by_definition, int_dot<AvxVnni, 4>)
 TERN_DEFINE_LINEAR(int6_avxvnni_by_definition, int_dot<AvxVnni, 6>)
 TERN_DEFINE_LINEAR(int8_avxvnni_by_definition, int_dot<AvxVnni, 8>)

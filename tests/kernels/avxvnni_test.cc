@@ -10,6 +10,7 @@ namespace tern {
 
 void trit_avxvnni_by_definition(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte*);
 void trit5_avxvnni_by_definition(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte*);
+void phase_avxvnni_by_definition(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte*);
 void int4_avxvnni_by_definition(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte*);
 void int6_avxvnni_by_definition(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte*);
 void int8_avxvnni_by_definition(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte*);
@@ -40,6 +41,7 @@ TEST_CASE("AVX-VNNI kernels give the bits of the scalar reference, their instruc
   }
   compare("linear_trit2_a8_reference_scalar", trit_avxvnni_by_definition);
   compare("linear_trit5_a8_reference_scalar", trit5_avxvnni_by_definition);
+  compare("linear_phase_a8_reference_scalar", phase_avxvnni_by_definition);
   compare("linear_int4_a8_reference_scalar", int4_avxvnni_by_definition);
   compare("linear_int6_a8_reference_scalar", int6_avxvnni_by_definition);
   compare("linear_int8_a8_reference_scalar", int8_avxvnni_by_definition);

@@ -63,6 +63,11 @@ TEST_CASE("elements: every ISA equals scalar on vectors") {
     t.relu2_mul(x.data(), w.data(), n, y.data());
     scalar().relu2_mul(x.data(), w.data(), n, expected.data());
     CHECK(compare());
+    if (const uint64_t half = n / 2; half != 0) {
+      t.complex_relu2_mul(x.data(), w.data(), half, half, y.data());
+      scalar().complex_relu2_mul(x.data(), w.data(), half, half, expected.data());
+      CHECK(compare());
+    }
     std::memcpy(y.data(), w.data(), n * sizeof(float));
     std::memcpy(expected.data(), w.data(), n * sizeof(float));
     t.add(x.data(), n, y.data());
@@ -206,6 +211,15 @@ TEST_CASE("elements: norm and gates agree with double arithmetic") {
     for (uint64_t i = 0; i < n; ++i) {
       const double g = std::max(0.f, x[i]);
       CHECK(std::fabs(y[i] - g * g * w[i]) <= 2 * 0x1p-24 * std::fabs(g * g * w[i]));
+    }
+    const uint64_t half = n / 2;
+    scalar().complex_relu2_mul(x.data(), w.data(), half, half, y.data());
+    for (uint64_t i = 0; i < half; ++i) {
+      const bool off = x[i] < 0 && x[half + i] < 0;
+      const double re = off ? 0 : double(x[i]) * x[i], im = off ? 0 : double(x[half + i]) * x[half + i];
+      const double bound = 3 * 0x1p-24 * (re + im) * (std::fabs(w[i]) + std::fabs(w[half + i]));
+      CHECK(std::fabs(y[i] - (re * w[i] + im * w[half + i])) <= bound);
+      CHECK(std::fabs(y[half + i] - (re * w[half + i] - im * w[i])) <= bound);
     }
   }
 }

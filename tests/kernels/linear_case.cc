@@ -67,7 +67,7 @@ int8_t random_code(Random& random, Values values, int8_t run) {
 void add_int8_input(Random& random, Values values, bool per_group, LinearCase& c) {
   const Layout& l = c.layout;
   const uint64_t stride = align_up(l.padded_cols(), 64) + 64 * random.below(2);
-  c.input.groups = per_group ? l.groups : 1;
+  c.input.groups = per_group ? l.input_groups() : 1;
   c.memory.emplace_back(c.tokens * stride);
   c.memory.emplace_back(c.tokens * c.input.groups * 4);
   c.memory.emplace_back(c.tokens * c.input.groups * 4);
@@ -179,6 +179,17 @@ LinearCase random_vector_case(Random& random, const LinearKernelEntry& kernel) {
                           rounded && random.below(4) == 0 ? Values::extreme : Values::ordinary);
 }
 
+// Complex rows and columns; a half is whole groups, and its groups are those of the activations. One in three runs
+// fewer stages than the weights have.
+LinearCase phase_case(Random& random, Encoding e, LinearInput input, uint64_t rows, uint64_t cols, uint64_t tokens,
+                      Values values) {
+  e.bits = 1 + random.below(2);
+  if (e.scope == ScaleScope::group) cols = align_up(cols, uint64_t{e.group});
+  LinearCase c = make_case(random, e, input, 2 * rows, 2 * cols, tokens, true, values);
+  if (random.below(3) == 0) c.weight.encoding.planes = c.encoding.planes = 1 + random.below(e.planes);
+  return c;
+}
+
 }  // namespace
 
 LinearCase random_case(Random& random, const LinearKernelEntry& kernel) {
@@ -196,13 +207,15 @@ LinearCase random_case(Random& random, const LinearKernelEntry& kernel) {
   if (e.kind == EncodingKind::dense) {
     e.value_type = kernel.value_type;
   } else {
-    e.planes = e.kind == EncodingKind::trit ? 1 + random.below(3) : 1;
+    const bool planes = e.kind == EncodingKind::trit || e.kind == EncodingKind::phase;
+    e.planes = planes ? 1 + random.below(3) : 1;
     e.scope = static_cast<ScaleScope>(1 + random.below(3));
     e.scale_type = types[random.below(3)];
     if (e.scope == ScaleScope::group) e.group = std::min(cols, groups[random.below(8)]);
   }
-  return make_case(random, e, kernel.input, rows, cols, tokens, random.below(4) != 0,
-                   random.below(4) == 0 ? Values::extreme : Values::ordinary);
+  const Values values = random.below(4) == 0 ? Values::extreme : Values::ordinary;
+  if (e.kind == EncodingKind::phase) return phase_case(random, e, kernel.input, rows, cols, tokens, values);
+  return make_case(random, e, kernel.input, rows, cols, tokens, random.below(4) != 0, values);
 }
 
 std::vector<float> run_guarded(const LinearCase& c, LinearKernel kernel, TileRange range) {

@@ -10,6 +10,7 @@ namespace {
 
 std::string encoding_part(const LinearKernelEntry& k) {
   if (k.encoding == EncodingKind::trit) return k.bits == 1 ? "trit5" : "trit2";
+  if (k.encoding == EncodingKind::phase) return "phase";
   if (k.encoding == EncodingKind::vector) return k.bits == 0 ? "vout" : "vin" + std::to_string(k.bits);
   if (k.encoding == EncodingKind::int_) return "int" + std::to_string(k.bits);
   return k.value_type == FloatType::f32 ? "f32" : k.value_type == FloatType::f16 ? "f16" : "bf16";

@@ -4,9 +4,12 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
+#include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/values.h"
 #include "formats/encoding/vector.h"
 #include "tests/kernels/linear_case.h"
@@ -106,7 +109,91 @@ double naive_f32(const LinearCase& c, const std::vector<std::vector<float>>& wei
   return y;
 }
 
+// Phase: one complex row of one matrix of a stage, by docs/format.md.
+struct NaivePhase {
+  const LinearCase& c;
+  uint64_t row;
+  unsigned plane;  // stage * bits + matrix
+  std::vector<uint8_t> codes;
+
+  NaivePhase(const LinearCase& layer, uint64_t r, unsigned p) : c(layer), row(r), plane(p), codes(layer.cols / 2) {
+    const std::byte* tile = c.weight.codes + row / kTileRows * c.layout.tile_bytes;
+    unpack_phase_row(c.encoding, c.layout, tile, row % kTileRows, plane, codes.data());
+  }
+  bool is_w() const { return plane % c.encoding.bits + 1 == c.encoding.bits; }
+  float scale(uint64_t group, unsigned part) const { return weight_scale(c, row, group, 2 * plane + part); }
+  int real(uint64_t column) const { return codes[column] == 0 ? 1 : codes[column] == 2 ? -1 : 0; }
+  int imaginary(uint64_t column) const { return codes[column] == 1 ? 1 : codes[column] == 3 ? -1 : 0; }
+};
+
+// int8 activations: integer sums in int64, then the canonical chain; exact.
+std::pair<float, float> naive_phase_int8(const LinearCase& c, uint64_t row, uint64_t m) {
+  float yr = 0, yi = 0;
+  for (unsigned stage = 0; stage < c.encoding.planes; ++stage) {
+    for (uint64_t g = 0; g < c.layout.groups; ++g) {
+      for (unsigned matrix = 0; matrix < c.encoding.bits; ++matrix) {
+        const NaivePhase w(c, row, stage * c.encoding.bits + matrix);
+        const int8_t* xr = c.input.codes + m * c.input.code_stride + g * c.layout.padded_group_cols();
+        const int8_t* xi = xr + c.layout.groups * c.layout.padded_group_cols();
+        int64_t r1 = 0, r2 = 0, i1 = 0, i2 = 0;
+        for (uint64_t k = 0; k < c.layout.group_cols; ++k) {
+          const uint64_t column = g * c.layout.group_cols + k;
+          r1 += w.real(column) * xr[k], r2 += w.real(column) * xi[k];
+          i1 += w.imaginary(column) * xr[k], i2 += w.imaginary(column) * xi[k];
+        }
+        const float* a = c.input.scales + m * c.input.groups;
+        const float ar = a[g], ai = a[c.layout.groups + g], re = w.scale(g, 0), im = w.scale(g, 1);
+        yr = std::fma(static_cast<float>(r1), re * ar, yr);
+        yr = std::fma(static_cast<float>(w.is_w() ? i2 : -i2), im * ai, yr);
+        yi = std::fma(static_cast<float>(w.is_w() ? -r2 : r2), re * ai, yi);
+        yi = std::fma(static_cast<float>(i1), im * ar, yi);
+      }
+    }
+  }
+  return {yr, yi};
+}
+
+// f32 activations, in double; `magnitude` is of all sums that the chains run through.
+std::pair<double, double> naive_phase_f32(const LinearCase& c, uint64_t row, uint64_t m, double& magnitude) {
+  const float *xr = c.input.x + m * c.input.x_stride, *xi = xr + c.cols / 2;
+  double yr = 0, yi = 0;
+  magnitude = 0;
+  for (unsigned p = 0; p < unsigned{c.encoding.planes} * c.encoding.bits; ++p) {
+    const NaivePhase w(c, row, p);
+    const double turn = w.is_w() ? 1 : -1;
+    for (uint64_t k = 0; k < c.cols / 2; ++k) {
+      const double re = w.scale(k / c.layout.group_cols, 0), im = w.scale(k / c.layout.group_cols, 1);
+      yr += re * w.real(k) * xr[k] + turn * im * w.imaginary(k) * xi[k];
+      yi += im * w.imaginary(k) * xr[k] - turn * re * w.real(k) * xi[k];
+      magnitude += (std::abs(re) + std::abs(im)) * (std::abs(xr[k]) + std::abs(xi[k]));
+    }
+  }
+  return {yr, yi};
+}
+
+void check_phase_against_naive(const LinearCase& c, const std::vector<float>& y) {
+  for (uint64_t row = 0; row < c.rows / 2; ++row) {
+    for (uint64_t m = 0; m < c.tokens; ++m) {
+      const float* found = y.data() + m * (c.rows + 3) + row;
+      INFO(c.text << ", complex row " << row << ", token " << m);
+      if (c.input.codes) {
+        const auto [yr, yi] = naive_phase_int8(c, row, m);
+        REQUIRE((std::memcmp(found, &yr, 4) == 0 && std::memcmp(found + c.rows / 2, &yi, 4) == 0));
+        continue;
+      }
+      double magnitude;  // roundings as below: a chain over a group, then one over groups, stages, matrices and parts
+      const auto [yr, yi] = naive_phase_f32(c, row, m, magnitude);
+      const double steps =
+          static_cast<double>(c.layout.group_cols + 2 * c.layout.groups * c.encoding.planes * c.encoding.bits + 4);
+      const double bound = 2 * steps * 0x1p-24 * magnitude + 1e-37;
+      REQUIRE(std::abs(found[0] - yr) <= bound);
+      REQUIRE(std::abs(found[c.rows / 2] - yi) <= bound);
+    }
+  }
+}
+
 void check_against_naive(const LinearCase& c, const std::vector<float>& y) {
+  if (c.encoding.kind == EncodingKind::phase) return check_phase_against_naive(c, y);
   for (uint64_t row = 0; row < c.rows; ++row) {
     std::vector<std::vector<float>> weights;
     for (unsigned p = 0; p < c.encoding.planes; ++p) weights.push_back(unpacked_row(c, row, p));
@@ -130,10 +217,12 @@ void check_against_naive(const LinearCase& c, const std::vector<float>& y) {
 }
 
 void check_untouched(const LinearCase& c, const std::vector<float>& y, TileRange range) {
-  for (uint64_t m = 0; m < c.tokens; ++m)
-    for (uint64_t r = 0; r < c.rows + 3; ++r)
-      if (r / c.layout.tile_rows < range.begin || r / c.layout.tile_rows >= range.end || r >= c.rows)
-        REQUIRE(y[m * (c.rows + 3) + r] == -12345.5f);
+  for (uint64_t m = 0; m < c.tokens; ++m) {
+    for (uint64_t r = 0; r < c.rows + 3; ++r) {
+      const uint64_t tile = r % c.layout.tiled_rows / c.layout.tile_rows;
+      if (tile < range.begin || tile >= range.end || r >= c.rows) REQUIRE(y[m * (c.rows + 3) + r] == -12345.5f);
+    }
+  }
 }
 
 void check_same_bits(const LinearCase& c, const LinearKernelEntry& kernel, TileRange range) {
@@ -199,12 +288,13 @@ TEST_CASE("the largest sums are exact") {
     e.kind = kernel.encoding;
     e.bits = kernel.bits;
     e.scope = ScaleScope::row;
-    const uint64_t cols = e.kind == EncodingKind::int_ && e.bits == 8 ? kMaxCols / 2 : kMaxCols;
+    uint64_t cols = e.kind == EncodingKind::int_ && e.bits == 8 ? kMaxCols / 2 : kMaxCols, rows = 17, odd = 1;
+    if (e.kind == EncodingKind::phase) e.bits = 2, rows = 34, odd = 2;
     for (uint64_t seed = first_seed(); seed < first_seed() + (TERN_SLOW_RUN ? 2 : 4); ++seed) {
       CAPTURE(kernel.name, seed);
       Random random(seed);
-      LinearCase c =
-          make_case(random, e, kernel.input, 17, cols - random.below(2), 1 + seed % 3, false, Values::extreme);
+      LinearCase c = make_case(random, e, kernel.input, rows, cols - odd * random.below(2), 1 + seed % 3, odd == 2,
+                               Values::extreme);
       const std::byte largest = seed % 2 ? std::byte{0xff} : std::byte{0};
       std::memset(c.memory[0].data(), static_cast<int>(largest), c.memory[0].size());
       check_same_bits(c, kernel, {0, c.layout.tiles});
@@ -240,17 +330,24 @@ TEST_CASE("the largest sums of vectors are exact") {
 // Rows too long for look-up tables of the whole input, over more tiles than share a part of them.
 TEST_CASE("long rows over many tiles") {
   const CpuFeatures features = detect_cpu().features;
-  Encoding e;
-  e.kind = EncodingKind::trit;
   for (const LinearKernelEntry& kernel : linear_kernels()) {
-    e.bits = kernel.bits;
-    if (kernel.encoding != e.kind || kernel.input != LinearInput::int8 || (kernel.needs & ~features) != 0) continue;
-    for (const uint64_t group : {0, 1000, 16000}) {
+    const bool phase = kernel.encoding == EncodingKind::phase;
+    if ((kernel.encoding != EncodingKind::trit && !phase) || kernel.input != LinearInput::int8) continue;
+    if ((kernel.needs & ~features) != 0) continue;
+    Encoding e;
+    e.kind = kernel.encoding;
+    e.bits = phase ? 2 : kernel.bits;
+    const uint64_t rows = 16 * 37 + 5, cols = 64603;
+    for (const uint64_t group : {0, 1000, 32500}) {
+      if (TERN_SLOW_RUN && group == 32500) continue;
       e.scope = group == 0 ? ScaleScope::row : ScaleScope::group;
       e.group = static_cast<uint32_t>(group);
       CAPTURE(kernel.name, group);
       Random random(first_seed());
-      const LinearCase c = make_case(random, e, kernel.input, 16 * 37 + 5, 17003, 1, group != 0, Values::ordinary);
+      const LinearCase c = phase
+                               ? make_case(random, e, kernel.input, 2 * rows,
+                                           2 * align_up(cols, std::max<uint64_t>(group, 1)), 1, true, Values::ordinary)
+                               : make_case(random, e, kernel.input, rows, cols, 1, group != 0, Values::ordinary);
       check_same_bits(c, kernel, {1, c.layout.tiles});
     }
   }

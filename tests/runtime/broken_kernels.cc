@@ -122,6 +122,13 @@ std::vector<ElementKernels> broken_elements() {
   add("broken_relu2", &E::relu2_mul, [](const float* gate, const float* up, uint64_t n, float* y) {
     for (uint64_t i = 0; i < n; ++i) y[i] = gate[i] * gate[i] * up[i];
   });
+  add("broken_complex", &E::complex_relu2_mul,
+      [](const float* gate, const float* up, uint64_t half, uint64_t n, float* y) {
+        kElementsScalar.complex_relu2_mul(gate, up, half, n, y);
+        for (uint64_t i = 0; i < n; ++i) {
+          if (gate[i] < 0 && gate[half + i] > 0) y[half + i] = -y[half + i];
+        }
+      });
   add("broken_add", &E::add, [](const float* x, uint64_t n, float* y) {
     kElementsScalar.add(x, n, y);
     y[n] = 0;

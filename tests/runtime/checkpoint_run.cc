@@ -41,17 +41,20 @@ std::string Scratch::checkpoint(const std::vector<std::pair<std::string, std::st
 }
 
 std::shared_ptr<const Model> convert_and_load(const Scratch& scratch, const std::string& source, WeightChoice ends,
-                                              ActivationRounding activations) {
-  auto imported = import_checkpoint(source, {});
+                                              ActivationRounding activations, const ImportOptions& import,
+                                              WeightChoice weights) {
+  auto imported = import_checkpoint(source, import);
   must(imported.status());
   ConvertOptions options;
   options.head = options.embed = ends;
+  options.weights = weights;
   const std::string path = (scratch.path / "model.tern").string();
   const auto report = convert(*imported, options, path);
   must(report.status());
   for (const TensorReport& t : report->tensors) {
     INFO(t.name << " as " << t.encoding << ": relative error " << t.relative_error);
-    CHECK(t.exact);
+    const bool phases = import.fairy2i_stages != 0 && t.encoding.starts_with("phase");
+    CHECK((t.exact || (phases && t.relative_error < 0.004)));
   }
   LoadOptions load;
   load.activations = activations;

@@ -27,9 +27,10 @@ struct Scratch {
 };
 
 // Imports and converts; every matrix but head and embedding as the checkpoint has it, these two as `ends`. CHECKs that
-// nothing is lost.
+// nothing is lost, but the bf16 rounding that Fairy2i's publisher makes of its sums.
 std::shared_ptr<const Model> convert_and_load(const Scratch& scratch, const std::string& source, WeightChoice ends,
-                                              ActivationRounding activations);
+                                              ActivationRounding activations, const ImportOptions& import = {},
+                                              WeightChoice weights = WeightChoice::automatic);
 // The same, with f32 activations.
 std::shared_ptr<const Model> load_f32(const Scratch& scratch, const std::string& source,
                                       WeightChoice ends = WeightChoice::automatic);

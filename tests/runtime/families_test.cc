@@ -147,6 +147,19 @@ TEST_CASE("families: Qwen2 and Qwen3, with and without a window") {
   }
 }
 
+TEST_CASE("families: iFairy, complex numbers") {
+  for (const uint32_t kv_heads : {4u, 1u}) {
+    const Scratch scratch;
+    CheckpointSpec spec = spec_of(Architecture::ifairy);
+    spec.kv_heads = kv_heads;
+    const auto model = make(scratch, spec);
+    CHECK(model->config().numbers == Numbers::complex);
+    CHECK(model->config().hidden_size == 64);
+    CHECK(model->file().description().tensors[model->file().find_tensor("blocks.1.ffn.up")].encoding.bits == 1);
+    check_in_double(model, kTokens);
+  }
+}
+
 TEST_CASE("families: BitNet embedding models, a norm per projection") {
   const Scratch scratch;
   const auto model = make(scratch, spec_of(Architecture::bitnet_embedding));

@@ -13,6 +13,7 @@
 
 #include "runtime/model/parts.h"
 #include "runtime/model/rope_table.h"
+#include "runtime/session/sequence_state.h"
 #include "tests/runtime/tiny_model.h"
 
 namespace tern {
@@ -174,6 +175,34 @@ TEST_CASE("model: what a composition makes of an input is made once for its laye
   CHECK_FALSE(b.k.starts_at_zero);
   CHECK(b.v.starts_at_zero);
   CHECK((b.o.whole_rows && b.up.whole_rows && !b.gate.whole_rows && !b.down.whole_rows));
+}
+
+TEST_CASE("model: the first stages of phase weights run alone") {
+  const auto shapes = test::tiny_shapes();
+  const auto named = [&](const char* name) {
+    return *std::find_if(shapes.begin(), shapes.end(),
+                         [&](const auto& s) { return std::string(s.name).find(name) == 0; });
+  };
+  const TinyFile file(named("phases of U and W in two stages"));
+  const auto whole = file.load();
+  LoadOptions options;
+  options.stages = 2;
+  CHECK(file.load(options)->bytes_per_token() == whole->bytes_per_token());
+  options.stages = 1;
+  const auto first = file.load(options);
+  const LinearPlan& q = first->parts().blocks[0].q;
+  CHECK(q.terms[0].weight.encoding.planes == 1);
+  CHECK(q.weight_bytes == (q.terms[0].weight.layout.code_bytes + q.terms[0].weight.layout.scale_bytes) / 2);
+  CHECK(first->bytes_per_token() < whole->bytes_per_token());
+  CHECK(model_fingerprint(*first) != model_fingerprint(*whole));
+  options.stages = 3;
+  CHECK(Model::load(file.path(), options).status().message() ==
+        "stages is 3, expected at most the 2 of blocks.0.attn.q");
+  const TinyFile other(shapes[0]);
+  options.stages = 1;
+  const Status status = Model::load(other.path(), options).status();
+  CHECK(status.code() == Code::invalid_argument);
+  CHECK(status.message().find("stages is 1, but the model has no layer in stages") != std::string::npos);
 }
 
 TEST_CASE("model: options choose the kernels, facts describe them") {

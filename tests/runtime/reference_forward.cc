@@ -1,6 +1,7 @@
 // The forward pass of a decoder in double precision, position by position.
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <cstring>
 #include <map>
 
@@ -203,6 +204,24 @@ class Reference {
     return x;
   }
 
+  bool complex() const { return c_.numbers == Numbers::complex; }
+
+  // Of complex numbers, from [all real parts | all imaginary parts] to that for every head, and back.
+  Vector by_heads(const Vector& x) const { return complex() ? reordered(x, true) : x; }
+  Vector by_parts(const Vector& x) const { return complex() ? reordered(x, false) : x; }
+  Vector reordered(const Vector& x, bool heads) const {
+    Vector y(x.size());
+    const size_t half = c_.head_dim / 2;
+    for (size_t number = 0; number < x.size() / 2; ++number) {
+      for (size_t part = 0; part < 2; ++part) {
+        const size_t in_head = number / half * c_.head_dim + part * half + number % half;
+        const size_t in_parts = part * x.size() / 2 + number;
+        y[heads ? in_head : in_parts] = x[heads ? in_parts : in_head];
+      }
+    }
+    return y;
+  }
+
   void rotate(Vector& x) const {
     const size_t d = c_.head_dim;
     for (size_t head = 0; head < x.size(); head += d) {
@@ -227,7 +246,7 @@ class Reference {
         double dot = 0;
         for (size_t i = 0; i < d; ++i) dot += q[h * d + i] * keys_[layer][j][kv + i];
         const bool seen = c_.window == 0 || position_ - j < c_.window;
-        p.push_back(seen ? std::exp(dot / std::sqrt(double(d))) : 0);
+        p.push_back(seen ? std::exp(dot / std::sqrt(complex() ? d / 2.0 : double(d))) : 0);
       }
       double sum = 0;
       for (double v : p) sum += v;
@@ -244,12 +263,13 @@ class Reference {
     const Vector a = norm(x, at + "attn.norm", c_.norm_eps);
     const size_t heads = c_.heads * size_t{c_.head_dim}, kv = c_.kv_heads * size_t{c_.head_dim};
     const std::vector<Vector> qkv = layers(at, "attn.qkv", {"attn.q", "attn.k", "attn.v"}, {heads, kv, kv}, a);
-    Vector q = head_norm(qkv[0], at + "attn.q_norm"), k = head_norm(qkv[1], at + "attn.k_norm");
+    Vector q = head_norm(by_heads(qkv[0]), at + "attn.q_norm");
+    Vector k = head_norm(by_heads(qkv[1]), at + "attn.k_norm");
     rotate(q);
     rotate(k);
     keys_[i].push_back(k);
-    values_[i].push_back(qkv[2]);
-    Vector o = attend(i, q);
+    values_[i].push_back(by_heads(qkv[2]));
+    Vector o = by_parts(attend(i, q));
     if (sub_norms) o = norm(o, at + "attn.sub_norm", c_.norm_eps);
     o = linear(at + "attn.o", o);
     for (size_t j = 0; j < x.size(); ++j) x[j] += o[j];
@@ -259,9 +279,16 @@ class Reference {
         layers(at, "ffn.up_gate", {"ffn.up", "ffn.gate"}, {c_.ffn_size, c_.ffn_size}, b);
     const Vector& up = up_gate[0];
     Vector gate = up_gate[1];
-    for (size_t j = 0; j < gate.size(); ++j) {
+    for (size_t j = 0; j < gate.size() && !complex(); ++j) {
       const double g = gate[j], r = std::max(0.0, g);
       gate[j] = (c_.activation == Activation::silu ? g / (1 + std::exp(-g)) : r * r) * up[j];
+    }
+    for (size_t j = 0, half = gate.size() / 2; j < half && complex(); ++j) {
+      const double re = gate[j], im = gate[half + j];
+      const std::complex<double> u(up[j], up[half + j]);
+      const std::complex<double> activated = re < 0 && im < 0 ? 0 : std::complex<double>(re * re, im * im);
+      const std::complex<double> product = std::conj(activated) * u;
+      gate[j] = product.real(), gate[half + j] = product.imag();
     }
     if (sub_norms) gate = norm(gate, at + "ffn.sub_norm", c_.norm_eps);
     const Vector down = linear(at + "ffn.down", gate);

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/values.h"
 #include "formats/encoding/vector.h"
 #include "formats/tern/writer.h"
@@ -29,6 +30,9 @@ Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_ty
 Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group) {
   return {EncodingKind::vector, FloatType::f32, bits, planes, scope, FloatType::f16, group, length, axis};
 }
+Encoding phase(uint8_t bits, uint8_t stages, ScaleScope scope, uint32_t group, FloatType scale_type) {
+  return {EncodingKind::phase, FloatType::f32, bits, stages, scope, scale_type, group};
+}
 InputOp per_token() {
   InputOp op;
   op.bits = 8, op.scope = ScaleScope::row;
@@ -39,6 +43,7 @@ InputOp per_group(uint32_t group) {
   op.bits = 8, op.scope = ScaleScope::group, op.group = group;
   return op;
 }
+InputOp per_half() { return per_group(0); }
 
 namespace {
 
@@ -78,7 +83,8 @@ struct Builder {
       r.ops.emplace_back();
       r.ops[0].kind = InputOpKind::normalize, r.ops[0].tensor = tensor(name + ".norm", plain(), 1, cols);
     }
-    rounding.group = std::min<uint32_t>(rounding.group, static_cast<uint32_t>(cols));
+    const bool halves = rounding.scope == ScaleScope::group && rounding.group == 0;
+    rounding.group = static_cast<uint32_t>(halves ? cols / 2 : std::min<uint64_t>(rounding.group, cols));
     if (rounding.bits != 0) r.ops.push_back(rounding);
     d.inputs.push_back(r);
     return static_cast<uint32_t>(d.inputs.size() - 1);
@@ -224,7 +230,12 @@ void write_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const
   const Encoding& e = t.encoding;
   const float size = 1.f / std::sqrt(static_cast<float>(t.cols));
   std::vector<std::byte> tile(layout.tile_bytes);
-  if (e.kind == EncodingKind::dense) {
+  if (e.kind == EncodingKind::phase) {
+    const uint64_t cols = t.cols / 2;
+    std::vector<uint8_t> codes(e.planes * e.bits * rows * cols);
+    for (uint8_t& v : codes) v = static_cast<uint8_t>(random.below(4));
+    pack_phase_tile(e, layout, rows, codes.data(), cols, rows * cols, tile.data());
+  } else if (e.kind == EncodingKind::dense) {
     std::vector<float> values(rows * t.cols);
     for (float& v : values) v = size * random.normal();
     pack_dense_tile(e.value_type, rows, t.cols, values.data(), t.cols, tile.data());
@@ -241,7 +252,7 @@ void write_tile(TernWriter& writer, uint32_t index, const TensorRecord& t, const
   }
   must(writer.append_codes(index, tile));
   if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return;
-  std::vector<float> scales(rows * layout.groups * e.planes);
+  std::vector<float> scales(rows * layout.groups * scale_planes(e));
   for (float& v : scales)
     v = size * (0.5f + random.uniform()) / (e.kind == EncodingKind::int_ ? 0.58f * int_zero(e.bits) : 1);
   std::vector<std::byte> bytes(tile_scale_bytes(e, layout));
@@ -271,13 +282,13 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
       write_vectors(writer, i, t, layout, random);
       continue;
     }
-    for (uint64_t row = 0; row < t.rows; row += kTileRows) {
-      write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, t.rows - row), random);
+    for (uint64_t row = 0; row < layout.tiled_rows; row += kTileRows) {
+      write_tile(writer, i, t, layout, std::min<uint64_t>(kTileRows, layout.tiled_rows - row), random);
     }
     if (t.encoding.scope == ScaleScope::tensor) {
       const bool book = t.name.ends_with(".codebook");
       const float size = book ? 1.f / 74 : 1.2f / std::sqrt(static_cast<float>(t.cols));
-      must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, t.encoding.planes, size, 0.1f * size)));
+      must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, layout.scale_count, size, 0.1f * size)));
     }
   }
   must(writer.finish());

@@ -33,8 +33,10 @@ Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type);
 // Codebooks: f16 along the output axis, int8 along the input axis.
 Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group);
+Encoding phase(uint8_t bits, uint8_t stages, ScaleScope scope, uint32_t group, FloatType scale_type);
 InputOp per_token();
 InputOp per_group(uint32_t group);
+InputOp per_half();  // groups of half the columns
 
 // A file under a temporary directory, removed with the object.
 class TinyFile {

@@ -165,6 +165,36 @@ std::vector<TinyShape> tiny_shapes() {
   s.linear = dense(FloatType::f16), s.head = dense(FloatType::f16);
   s.rounding = {}, s.rounding.bits = 0, s.composed = true;
   shapes.push_back(s);
+
+  s = {};
+  s.name = "complex numbers, dense f32, sub-norms";
+  s.config = config(44, 72, 2, 4, 2, 14, 35);
+  s.config.numbers = Numbers::complex, s.config.activation = Activation::complex_relu2;
+  s.linear = dense(FloatType::f32), s.head = dense(FloatType::f32);
+  s.sub_norms = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "complex numbers, phases of W alone, rounded by halves, sub-norms";
+  s.config = config(40, 72, 2, 4, 1, 14, 35);
+  s.config.numbers = Numbers::complex, s.config.activation = Activation::complex_relu2;
+  s.linear = phase(1, 1, ScaleScope::tensor, 0, FloatType::f32), s.head = dense(FloatType::f32);
+  s.rounding = per_half(), s.sub_norms = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "phases of U and W in two stages, rounded by halves, biases";
+  s.config = config(88, 136, 2, 4, 2, 14, 35);
+  s.linear = phase(2, 2, ScaleScope::row, 0, FloatType::f16), s.head = ints(8, ScaleScope::row, 0, FloatType::f32);
+  s.rounding = per_half(), s.head_rounding = per_token(), s.biases = true;
+  shapes.push_back(s);
+
+  s = {};
+  s.name = "phases of W alone in three stages, groups of 12 in each half, head too";
+  s.config = config(48, 72, 2, 3, 3, 16, 38);
+  s.linear = s.head = phase(1, 3, ScaleScope::group, 12, FloatType::f32);
+  s.rounding = s.head_rounding = per_group(12), s.tied = true, s.sub_norms = true;
+  shapes.push_back(s);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = 100 + i;
   return shapes;
 }

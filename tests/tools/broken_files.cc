@@ -55,9 +55,19 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   files.push_back({"bad_rope_factor", changed("optional_parts", [](Bytes& f) {
                      poke<uint32_t>(f, config_field(f, 17) + 8, 0x3f000000);
                    })});
+  files.push_back({"bad_complex_activation", changed("complex_numbers", [](Bytes& f) {
+                     poke<uint32_t>(f, config_field(f, 14) + 8, 1);
+                   })});
   files.push_back({"bad_kv_heads", changed("example", [](Bytes& f) { poke<uint32_t>(f, config_field(f, 7) + 8, 3); })});
   files.push_back({"bad_name", changed("example", [](Bytes& f) { poke<char>(f, tensor_field(f, 112), 'W'); })});
-  files.push_back({"bad_encoding", changed("example", [](Bytes& f) { poke<uint16_t>(f, tensor_field(f, 4), 5); })});
+  files.push_back({"bad_encoding", changed("example", [](Bytes& f) { poke<uint16_t>(f, tensor_field(f, 4), 4); })});
+  files.push_back(
+      {"bad_phase_odd", changed("phase_row", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 16), 33); })});
+  files.push_back(
+      {"bad_phase_group", changed("phase_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 16); })});
+  files.push_back(
+      {"bad_phase_stages", changed("phase_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 8), 5); })});
+  files.push_back({"bad_term_kind", changed("example", [](Bytes& f) { poke<uint16_t>(f, term_field(f, 0), 4); })});
   files.push_back({"bad_int5", changed("int8_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 5); })});
   files.push_back({"bad_group", changed("trit2_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 0); })});
   files.push_back({"bad_trit_bits", changed("trit5_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 3); })});
@@ -103,12 +113,10 @@ void add_tokenizers(std::vector<BrokenFile>& files) {
 }
 
 void add_chat_templates(std::vector<BrokenFile>& files) {
-  files.push_back({"bad_chat_template", changed("chat_template", [](Bytes& f) {
-                     poke<uint16_t>(f, section_offset(f, "CHAT"), 0);
-                   })});
-  files.push_back({"bad_chat_reserved", changed("chat_template", [](Bytes& f) {
-                     poke<uint32_t>(f, section_offset(f, "CHAT") + 4, 1);
-                   })});
+  files.push_back({"bad_chat_template",
+                   changed("chat_template", [](Bytes& f) { poke<uint16_t>(f, section_offset(f, "CHAT"), 0); })});
+  files.push_back({"bad_chat_reserved",
+                   changed("chat_template", [](Bytes& f) { poke<uint32_t>(f, section_offset(f, "CHAT") + 4, 1); })});
 }
 
 // These parse; verify_payload must find them.
@@ -130,6 +138,9 @@ void add_payloads(std::vector<BrokenFile>& files) {
   // Column 21 of row 0: high nibble of byte 1 in the third block. Row 17: second tile, the pairs of its last unit.
   repacked("bad_int4_padding", "int4_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 129, 0x78); });
   repacked("bad_int6_padding", "int6_tensor", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 17 * 64 + 4, 0xaf); });
+  // Row 16 of 17 complex ones is the first of the second tile; column 33 of 33 would be byte 1 of its second unit.
+  repacked("bad_phase_padding", "phase_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 256 + 129, 1); });
+  repacked("bad_phase_row", "phase_row", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 256 + 34, 1); });
   // 139 rows are 18 vectors: the second tile has 8 lanes, six of them padding, and 45 bytes of records.
   repacked("bad_vector_padding", "vector_output", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 128 + 2, 1); });
   repacked("bad_vector_end", "vector_output", [](Bytes& f) { poke<uint8_t>(f, payload(f) + 128 + 45, 1); });

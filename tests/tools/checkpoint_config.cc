@@ -25,6 +25,8 @@ Names names_of(CheckpointSpec::Architecture architecture) {
       return {"Qwen3ForCausalLM", "qwen3"};
     case bitnet_embedding:
       return {"Qwen3Model", "qwen3"};
+    case ifairy:
+      return {"ComplexNetLM", "complexnet"};
   }
   return {};
 }

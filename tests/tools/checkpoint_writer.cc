@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 #include <vector>
 
 #include "base/checked.h"
@@ -34,6 +35,13 @@ const char* dtype_name(FloatType type) {
 class TensorList {
  public:
   explicit TensorList(const CheckpointSpec& spec) : spec_(spec) {
+    spec.architecture == CheckpointSpec::Architecture::ifairy ? complex_decoder() : decoder();
+  }
+  std::vector<Tensor> take() { return std::move(tensors_); }
+
+ private:
+  void decoder() {
+    const CheckpointSpec& spec = spec_;
     const uint64_t d = spec.hidden, f = spec.ffn;
     const uint64_t head = spec.head_dim ? spec.head_dim : spec.hidden / spec.heads;
     const uint64_t q = spec.heads * head, kv = spec.kv_heads * head;
@@ -64,9 +72,36 @@ class TensorList {
     if (!spec.tied && !embedding)
       add("lm_head.weight", {spec.vocab, d}, Content::uniform, std::sqrt(3.f / static_cast<float>(d)));
   }
-  std::vector<Tensor> take() { return std::move(tensors_); }
 
- private:
+  void complex_decoder() {
+    const uint64_t d = spec_.hidden, f = spec_.ffn, kv = d / spec_.heads * spec_.kv_heads;
+    for (const char* part : {"real", "imag"})
+      add(fmt::format("token_embeddings_{}.weight", part), {spec_.vocab, d}, Content::uniform, 0.05f);
+    for (uint32_t i = 0; i < spec_.layers; ++i) {
+      const std::string layer = fmt::format("layer.{}.", i);
+      for (const auto& [name, size] : {std::pair{"pre_layernorm", d},
+                                       {"post_layernorm", d},
+                                       {"self_attn.attn_layernorm", d},
+                                       {"mlp.ffn_layernorm", f}})
+        complex_pair(layer + name, {size}, Content::norm, 0.2f);
+      for (const auto& [name, rows, cols] : {std::tuple{"self_attn.q", d, d},
+                                             {"self_attn.k", kv, d},
+                                             {"self_attn.v", kv, d},
+                                             {"self_attn.o", d, d},
+                                             {"mlp.gate", f, d},
+                                             {"mlp.up", f, d},
+                                             {"mlp.down", d, f}})
+        complex_pair(layer + name + "_proj", {rows, cols}, Content::uniform,
+                     std::sqrt(1.5f / static_cast<float>(cols)));
+    }
+    complex_pair("final_norm", {d}, Content::norm, 0.2f);
+    add("lm_head.weight", {spec_.vocab, 2 * d}, Content::uniform, std::sqrt(1.5f / static_cast<float>(d)));
+  }
+
+  void complex_pair(const std::string& module, const std::vector<uint64_t>& shape, Content content, float size) {
+    for (const char* part : {"real", "imag"}) add(fmt::format("{}.weight_{}", module, part), shape, content, size);
+  }
+
   void add(std::string name, std::vector<uint64_t> shape, Content content, float size) {
     uint64_t bytes = float_bytes(spec_.dtype);
     for (uint64_t n : shape) bytes *= n;

@@ -14,8 +14,8 @@ struct CheckpointSpec {
   uint32_t hidden = 64, ffn = 160, layers = 2, heads = 4, kv_heads = 2, head_dim = 0;  // head_dim 0: hidden / heads
   uint32_t vocab = 96, context = 128;
   // bitnet: sub-norms, squared ReLU; qwen2: biases of q, k, v; qwen3: norms of q and k; bitnet_embedding: qwen3 with a
-  // norm per projection, without a head and the prefix "model."
-  enum class Architecture { llama, bitnet, mistral, qwen2, qwen3, bitnet_embedding };
+  // norm per projection, without a head and the prefix "model."; ifairy: complex numbers, which the widths count
+  enum class Architecture { llama, bitnet, mistral, qwen2, qwen3, bitnet_embedding, ifairy };
   Architecture architecture = Architecture::llama;
   bool attention_bias = false, mlp_bias = false;  // the fields of the config, and the tensors
   uint32_t window = 0;                            // mistral, qwen2, qwen3; 0: none

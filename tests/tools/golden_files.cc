@@ -14,6 +14,7 @@
 #include "base/checked.h"
 #include "formats/encoding/dense.h"
 #include "formats/encoding/int.h"
+#include "formats/encoding/phase.h"
 #include "formats/encoding/values.h"
 #include "formats/encoding/vector.h"
 #include "formats/tern/writer.h"
@@ -21,15 +22,15 @@
 namespace tern::test {
 namespace {
 
-// Scales of the 16 rows from `first` on.
+// Scales of the 16 rows of the tiles from `first` on.
 Status append_tile_scales(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout,
                           uint64_t first) {
-  const uint64_t rows = std::min<uint64_t>(kTileRows, t.rows - first);
+  const uint64_t rows = std::min<uint64_t>(kTileRows, layout.tiled_rows - first);
   const uint64_t groups = t.encoding.scope == ScaleScope::group ? layout.groups : 1;
   std::vector<float> scales;
   for (uint64_t r = 0; r < rows; ++r) {
     for (uint64_t g = 0; g < groups; ++g) {
-      for (unsigned p = 0; p < t.encoding.planes; ++p) scales.push_back(golden_scale(first + r, g, p));
+      for (unsigned p = 0; p < scale_planes(t.encoding); ++p) scales.push_back(golden_scale(first + r, g, p));
     }
   }
   std::vector<std::byte> packed(tile_scale_bytes(t.encoding, layout));
@@ -65,28 +66,43 @@ Status append_vectors(TernWriter& writer, uint32_t id, const TensorRecord& t, co
   return append_tensor_scales(writer, id, t, layout);
 }
 
+// The codes of `rows` rows of the tiles from `first` on: [plane][row][column], phase in complex rows and columns.
+std::vector<int8_t> tile_codes(const TensorRecord& t, uint64_t planes, uint64_t first, uint64_t rows, uint64_t cols) {
+  std::vector<int8_t> codes;
+  for (unsigned p = 0; p < planes; ++p) {
+    for (uint64_t r = 0; r < rows; ++r) {
+      for (uint64_t c = 0; c < cols; ++c) codes.push_back(static_cast<int8_t>(golden_code(t, first + r, c, p)));
+    }
+  }
+  return codes;
+}
+
+void pack_tile(const TensorRecord& t, const Layout& layout, uint64_t first, uint64_t rows, std::byte* tile) {
+  const Encoding& e = t.encoding;
+  if (e.kind == EncodingKind::dense) {
+    std::vector<float> values(rows * t.cols);
+    for (uint64_t i = 0; i < values.size(); ++i) values[i] = golden_value(t, first + i / t.cols, i % t.cols);
+    return pack_dense_tile(e.value_type, rows, t.cols, values.data(), t.cols, tile);
+  }
+  const uint64_t cols = t.cols / layout.halves;
+  const uint64_t planes = e.kind == EncodingKind::phase ? e.planes * e.bits : e.planes;
+  const std::vector<int8_t> codes = tile_codes(t, planes, first, rows, cols);
+  if (e.kind == EncodingKind::phase) {
+    const auto* units = reinterpret_cast<const uint8_t*>(codes.data());
+    pack_phase_tile(e, layout, rows, units, cols, rows * cols, tile);
+  } else if (e.kind == EncodingKind::int_) {
+    pack_int_tile(e.bits, layout, rows, cols, codes.data(), cols, tile);
+  } else {
+    pack_trit_tile(e, layout, rows, cols, codes.data(), cols, rows * cols, tile);
+  }
+}
+
 // Payload of one tensor, tile by tile for tiled encodings.
 Status append_tiles(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout) {
   std::vector<std::byte> tile(layout.tile_bytes);
-  for (uint64_t first = 0; first < t.rows; first += kTileRows) {
-    const uint64_t rows = std::min<uint64_t>(kTileRows, t.rows - first);
-    std::vector<float> values(rows * t.cols);
-    std::vector<int8_t> codes(t.encoding.planes * rows * t.cols);
-    for (uint64_t r = 0; r < rows; ++r) {
-      for (uint64_t c = 0; c < t.cols; ++c) {
-        values[r * t.cols + c] = golden_value(t, first + r, c);
-        for (unsigned p = 0; p < t.encoding.planes; ++p) {
-          codes[(p * rows + r) * t.cols + c] = static_cast<int8_t>(golden_code(t, first + r, c, p));
-        }
-      }
-    }
-    if (t.encoding.kind == EncodingKind::dense) {
-      pack_dense_tile(t.encoding.value_type, rows, t.cols, values.data(), t.cols, tile.data());
-    } else if (t.encoding.kind == EncodingKind::int_) {
-      pack_int_tile(t.encoding.bits, layout, rows, t.cols, codes.data(), t.cols, tile.data());
-    } else {
-      pack_trit_tile(t.encoding, layout, rows, t.cols, codes.data(), t.cols, rows * t.cols, tile.data());
-    }
+  for (uint64_t first = 0; first < layout.tiled_rows; first += kTileRows) {
+    const uint64_t rows = std::min<uint64_t>(kTileRows, layout.tiled_rows - first);
+    pack_tile(t, layout, first, rows, tile.data());
     TERN_TRY(writer.append_codes(id, tile));
     TERN_TRY(append_tile_scales(writer, id, t, layout, first));
   }
@@ -116,6 +132,7 @@ Status append_array(TernWriter& writer, uint32_t id, const TensorRecord& t, cons
 int golden_code(const TensorRecord& t, uint64_t row, uint64_t col, unsigned plane) {
   const uint64_t mixed = (row * 7 + col * 5 + plane * 3 + row * col) % 257;
   if (t.encoding.kind == EncodingKind::trit) return static_cast<int>(mixed % 3) - 1;
+  if (t.encoding.kind == EncodingKind::phase) return static_cast<int>(mixed % 4);
   if (t.encoding.kind != EncodingKind::int_) return 0;
   return static_cast<int>(mixed % (1u << t.encoding.bits)) - int_zero(t.encoding.bits);
 }

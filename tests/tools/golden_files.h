@@ -24,7 +24,8 @@ std::vector<GoldenModel> golden_models();
 // A whole model of the architecture, too large for the repository, with the smallest shapes.
 ModelDescription whole_model();
 
-// Values of the payload, a function of tensor name and position: -1..1 for trits, any for the rest.
+// Values of the payload, a function of tensor name and position: -1..1 for trits, any for the rest; phase: k of i^k, a
+// function of complex row and column and of the plane 2 stage + matrix.
 int golden_code(const TensorRecord& tensor, uint64_t row, uint64_t col, unsigned plane);
 uint16_t golden_vector(const TensorRecord& t, uint64_t lane, uint64_t position, unsigned plane);  // an index
 float golden_value(const TensorRecord& tensor, uint64_t row, uint64_t col);  // plain and dense

@@ -24,6 +24,9 @@ Encoding trit(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group =
 Encoding trit5(uint8_t planes, ScaleScope scope, FloatType type, uint32_t group = 0) {
   return {EncodingKind::trit, FloatType::f32, 1, planes, scope, type, group};
 }
+Encoding phase(uint8_t bits, uint8_t stages, ScaleScope scope, FloatType type, uint32_t group = 0) {
+  return {EncodingKind::phase, FloatType::f32, bits, stages, scope, type, group};
+}
 
 Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group = 0) {
   return {EncodingKind::vector, FloatType::f32, bits, planes, scope, FloatType::f16, group, length, axis};
@@ -79,8 +82,10 @@ ModelDescription one_matrix(Encoding encoding, uint64_t rows, uint64_t cols) {
   d.tensors[tensor].source_name = "model.layers.0.self_attn.q_proj.weight";
   const bool rounds = encoding.kind != EncodingKind::dense;
   std::vector<InputOp> ops;
-  if (rounds)
-    ops.push_back(quantize(encoding.scope == ScaleScope::group ? ScaleScope::group : ScaleScope::row, encoding.group));
+  const bool phase = encoding.kind == EncodingKind::phase;
+  const bool grouped = phase || encoding.scope == ScaleScope::group;
+  const auto group = static_cast<uint32_t>(phase && encoding.group == 0 ? cols / 2 : encoding.group);
+  if (rounds) ops.push_back(quantize(grouped ? ScaleScope::group : ScaleScope::row, group));
   const uint32_t input = add_input(d, "x", cols, ops);
   add_linear(d, "y", input, rows, {whole_term(tensor, rows, cols, rounds ? Tap::quantized : Tap::raw)});
   return d;
@@ -100,7 +105,7 @@ ModelDescription vector_matrix(Encoding encoding, Encoding book, uint64_t rows, 
   return d;
 }
 
-// Every kind of operation and term that 1.0 can hold, save the widely linear one (it needs phase).
+// Every kind of operation and term that 1.0 can hold.
 ModelDescription compositions() {
   ModelDescription d;
   d.config = small_config();
@@ -157,6 +162,16 @@ ModelDescription optional_parts() {
   ops[0].kind = InputOpKind::normalize, ops[0].tensor = norm;
   const uint32_t input = add_input(d, "y.in", 5, ops);
   add_linear(d, "y", input, 3, {whole_term(tensor, 3, 5, Tap::transformed)});
+  return d;
+}
+
+// Vectors of complex numbers.
+ModelDescription complex_numbers() {
+  ModelDescription d;
+  d.config = small_config();
+  d.config.numbers = Numbers::complex, d.config.activation = Activation::complex_relu2;
+  const uint32_t tensor = add_tensor(d, "y", dense(FloatType::f32), 4, 6);
+  add_linear(d, "y", add_input(d, "x", 6, {}), 4, {whole_term(tensor, 4, 6, Tap::raw)});
   return d;
 }
 
@@ -236,6 +251,9 @@ std::vector<GoldenModel> golden_models() {
           {"int4_group", one_matrix(ints(4, ScaleScope::group, f16, 12), 19, 30)},
           {"int6_tensor", one_matrix(ints(6, ScaleScope::tensor, f32), 17, 33)},
           {"int6_group", one_matrix(ints(6, ScaleScope::group, f16, 20), 18, 50)},
+          {"phase_tensor", one_matrix(phase(2, 2, ScaleScope::tensor, bf16), 6, 10)},
+          {"phase_row", one_matrix(phase(1, 1, ScaleScope::row, f32), 34, 66)},
+          {"phase_group", one_matrix(phase(2, 3, ScaleScope::group, f16, 20), 36, 80)},
           {"chat_template", with_chat_template()},
           {"vector_output", vector_matrix(vectors(VectorAxis::output, 8, 5, 1, ScaleScope::none), plain(f16), 139, 9)},
           {"vector_output_groups",
@@ -245,7 +263,8 @@ std::vector<GoldenModel> golden_models() {
           {"vector_input_planes",
            vector_matrix(vectors(VectorAxis::input, 8, 11, 2, ScaleScope::row, 16), plain(f16), 21, 29)},
           {"compositions", compositions()},
-          {"optional_parts", optional_parts()}};
+          {"optional_parts", optional_parts()},
+          {"complex_numbers", complex_numbers()}};
 }
 
 ModelDescription whole_model() {

@@ -34,14 +34,15 @@ int main(int argc, char** argv) {
   app.add_option("--shards", spec.shards, "Files");
   app.add_option("--seed", spec.seed, "Seed");
   app.add_flag("--tied", spec.tied, "The head is the embedding");
-  app.add_option("--arch", spec.architecture, "llama, bitnet, mistral, qwen2, qwen3 or bitnet-embedding")
+  app.add_option("--arch", spec.architecture, "llama, bitnet, mistral, qwen2, qwen3, bitnet-embedding or ifairy")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, Architecture>{{"llama", Architecture::llama},
                                               {"bitnet", Architecture::bitnet},
                                               {"mistral", Architecture::mistral},
                                               {"qwen2", Architecture::qwen2},
                                               {"qwen3", Architecture::qwen3},
-                                              {"bitnet-embedding", Architecture::bitnet_embedding}}));
+                                              {"bitnet-embedding", Architecture::bitnet_embedding},
+                                              {"ifairy", Architecture::ifairy}}));
   app.add_flag("--attention-bias", spec.attention_bias, "Biases of q, k, v and o");
   app.add_flag("--mlp-bias", spec.mlp_bias, "Biases of gate, up and down");
   app.add_option("--window", spec.window, "Sliding window (mistral, qwen2, qwen3)");

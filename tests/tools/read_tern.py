@@ -24,7 +24,7 @@ CONFIG = [("architecture", 3), ("vocab_size", 1), ("hidden_size", 1), ("ffn_size
           ("kv_heads", 1), ("head_dim", 1), ("context", 1), ("norm_eps", 2), ("final_norm_eps", 2), ("rope_base", 2),
           ("rope_pairing", 3), ("activation", 3)]
 OPTIONAL = {32: ("window", 1), 33: ("rope_scaling", 3), 34: ("rope_factor", 2), 35: ("rope_low_frequency", 2),
-            36: ("rope_high_frequency", 2), 37: ("rope_trained_context", 1)}
+            36: ("rope_high_frequency", 2), 37: ("rope_trained_context", 1), 38: ("numbers", 3)}
 FLOATS = {1: ("f", 4), 2: ("e", 2), 3: ("H", 2)}  # f32, f16, bf16 (as its upper half)
 TRIT_COLS = {2: 16, 1: 20}  # bits: columns of a block
 INT_UNITS = {4: (8, 1), 6: (16, 3), 8: (4, 1)}  # bits: columns and blocks of a unit
@@ -134,10 +134,26 @@ def read_config(cursor):
     cursor.end()
     check_positions(config)
     need(1 <= config["kv_heads"] <= config["heads"] and config["heads"] % config["kv_heads"] == 0, "CONF: heads")
-    need(config["architecture"] == 1 and config["rope_pairing"] in (1, 2) and config["activation"] in (1, 2), "CONF: enum")
+    need(config["architecture"] == 1 and config["rope_pairing"] in (1, 2) and config["activation"] in (1, 2, 3), "CONF: enum")
+    need(config["numbers"] == (config["activation"] == 3), "CONF: numbers")
+    need(not config["numbers"] or (config["hidden_size"] % 2 == config["ffn_size"] % 2 == 0 and config["rope_pairing"] == 1),
+         "CONF: halves of complex numbers")
     for name in ("norm_eps", "final_norm_eps", "rope_base"):
         need(math.isfinite(config[name]) and config[name] >= 0, "CONF: " + name)
     return config
+
+
+def phase_layout(t):
+    """The same for phase: rows and columns of a half, blocks of one matrix and stage."""
+    rows, cols = t["rows"] // 2, t["cols"] // 2
+    need(t["bits"] in (1, 2) and 1 <= t["planes"] <= 4, "bits or stages of phase")
+    need(t["rows"] % 2 == 0 and t["cols"] % 2 == 0, "a phase matrix of odd shape")
+    need(t["scope"] in (1, 2, 3) and t["scale_type"] in FLOATS, "scales")
+    group = t["group"] if t["scope"] == 3 else cols
+    need(group >= 1 and cols % group == 0, "group")
+    tiles, groups, blocks, planes = -(-rows // 16), cols // group, 2 * -(-group // 32), t["bits"] * t["planes"]
+    scales = {1: 2 * planes, 2: tiles * 2 * planes * 16, 3: tiles * groups * 2 * planes * 16}[t["scope"]]
+    return blocks, groups, tiles, tiles * groups * planes * blocks * 64, scales
 
 
 def layout(t):
@@ -150,6 +166,8 @@ def layout(t):
     if kind == 1:
         blocks = cols if t["value_type"] == 1 else -(-cols // 2)
         return blocks, 1, tiles, tiles * blocks * 64, 0
+    if kind == 5:
+        return phase_layout(t)
     if kind == 6:
         return vector_layout(t)
     need(kind in (2, 3), "encoding %d is reserved" % kind)
@@ -246,7 +264,7 @@ def read_inputs(cursor):
 
 
 def check_term(term, linear, source, tensors):
-    need(1 <= term["kind"] <= 4, "LINR: term kind")
+    need(1 <= term["kind"] <= 3, "LINR: term kind")
     need(term["row_begin"] + term["rows"] <= linear["rows"] and term["rows"] > 0, "LINR: rows")
     need(term["col_begin"] + term["cols"] <= linear["cols"] and term["cols"] > 0, "LINR: columns")
     rounds = [op["kind"] == 5 for op in source["ops"]]
@@ -419,6 +437,38 @@ def int_code(data, row, k, bits):
     return int_code(data, unit, k, 4) | (data[unit + 128 + k % 4] >> 2 * (k // 4) & 3) << 4
 
 
+def phase_element(data, t, stage, matrix, row, col):
+    """Real and imaginary part of an element in {1, i, -1, -i}, each times its scale."""
+    blocks, groups, tiles, codes, count = layout(t)
+    group, k = divmod(col, t["cols"] // 2 // groups)
+    tile, lane = divmod(row, 16)
+    run = (tile * t["planes"] + stage) * groups + group
+    block = 2 * (k // 32) + k % 4 // 2
+    word = t["parts"][0][0] + ((run * blocks + block) * t["bits"] + matrix) * 64 + 2 * lane
+    e1, e2 = (2 * (data[word + k % 2 + plane] >> k % 32 // 4 & 1) - 1 for plane in (0, 32))
+    pairs, plane = t["bits"] * 2, 2 * matrix
+    at = stage * pairs + plane if t["scope"] == 1 else (run * pairs + plane) * 16 + lane
+    step = 1 if t["scope"] == 1 else 16
+    re, im = (floats(data, t["parts"][1][0] + i * FLOATS[t["scale_type"]][1], 1, t["scale_type"])[0]
+              for i in (at, at + step))
+    return (e1 + e2) // 2 * re, (e2 - e1) // 2 * im
+
+
+def decode_phase(data, t):
+    rows, cols = t["rows"] // 2, t["cols"] // 2
+    values = [0.0] * (4 * rows * cols)
+    for r in range(rows):
+        for c in range(cols):
+            top, low = r * 2 * cols + c, (r + rows) * 2 * cols + c
+            for plane in range(t["planes"] * t["bits"]):
+                stage, matrix = divmod(plane, t["bits"])
+                re, im = phase_element(data, t, stage, matrix, r, c)
+                sign = 1 if matrix == t["bits"] - 1 else -1  # W, or U
+                for at, add in ((top, re), (top + cols, sign * im), (low, im), (low + cols, -sign * re)):
+                    values[at] = f32(values[at] + add)
+    return values
+
+
 def read_index(data, record, bits, lanes, lane):
     """The index of a lane: fields of 16, 8, 4, 2, 1 bits, the first with the lowest bits."""
     index = low = 0
@@ -477,6 +527,8 @@ def decode(data, t, tensors):
         width = blocks * (1 if t["value_type"] == 1 else 2)
         stored = floats(data, start, tiles * width * 16, t["value_type"])
         return [stored[(r // 16 * width + c) * 16 + r % 16] for r in range(rows) for c in range(cols)]
+    if kind == 5:
+        return decode_phase(data, t)
     scales = floats(data, t["parts"][1][0], count, t["scale_type"])
     group = t["group"] if t["scope"] == 3 else cols
     values = []

@@ -55,7 +55,7 @@ void multiply_blocks(const LinearCall& call, uint64_t row, uint64_t tiles) {
   for (uint64_t r = 0; r < w.rows; ++r) scratch.scales[r] = vector_scale(call.w, row + r, 0);
   w.encoding.kind = EncodingKind::int_, w.encoding.bits = 8;
   w.encoding.scope = ScaleScope::row, w.encoding.scale_type = FloatType::f32;
-  w.layout.groups = 1, w.layout.group_cols = call.w.cols;
+  w.layout.tiled_rows = w.rows, w.layout.groups = 1, w.layout.group_cols = call.w.cols;
   w.layout.tile_bytes = decoded_tile_bytes(call.w), w.layout.group_blocks = w.layout.tile_bytes / kBlockBytes;
   w.layout.unit_cols = 4;
   w.codes = call.scratch, w.scales = reinterpret_cast<const std::byte*>(scratch.scales);

@@ -1,0 +1,220 @@
+#include "formats/import/phase_matrix.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/checked.h"
+
+namespace tern {
+namespace {
+
+constexpr uint64_t kBlockValues = uint64_t{1} << 19;
+
+}  // namespace
+
+// Some rows of U and W.
+struct PhaseMatrix::Block {
+  uint64_t rows = 0, cols = 0;
+  std::array<std::vector<float>, 2> re, im;  // of U and W
+
+  std::span<const float> row_re(unsigned part, uint64_t row) const { return {re[part].data() + row * cols, cols}; }
+  std::span<const float> row_im(unsigned part, uint64_t row) const { return {im[part].data() + row * cols, cols}; }
+};
+
+PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases) : dense_(dense), phases_(phases) {
+  name = dense.name;
+  source_name = dense.source_name;
+  rows = dense.rows;
+  cols = dense.cols;
+  form = {SourceForm::Kind::phase, FloatType::f32, ScaleScope::none, 0};
+}
+
+PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, const std::array<PhaseScales, 2>& scales)
+    : PhaseMatrix(dense, phases) {
+  scales_ = other_ = scales;
+}
+
+Result<std::unique_ptr<PhaseMatrix>> PhaseMatrix::fit(const SourceMatrix& dense, const PhaseForm& phases) {
+  std::unique_ptr<PhaseMatrix> matrix(new PhaseMatrix(dense, phases));
+  if (phases.region == PhaseRegion::tensor) {
+    TERN_TRY(matrix->fit_tensor());
+    TERN_TRY(matrix->count_doubtful());
+  }
+  return matrix;
+}
+
+Result<std::unique_ptr<PhaseMatrix>> PhaseMatrix::fit(std::unique_ptr<SourceMatrix> dense, const PhaseForm& phases) {
+  TERN_ASSIGN(auto matrix, fit(*dense, phases));
+  matrix->own(std::move(dense));
+  return matrix;
+}
+
+// Tiles as wide as 64 columns, or the largest number below that divides them.
+uint64_t PhaseMatrix::groups() const {
+  if (phases_.region != PhaseRegion::tile) return 1;
+  uint64_t width = std::min(kPhaseTile, half_cols());
+  while (half_cols() % width != 0) --width;
+  return half_cols() / width;
+}
+
+Result<PhaseMatrix::Block> PhaseMatrix::read_block(uint64_t begin, uint64_t count) const {
+  std::vector<float> top(count * cols), bottom(count * cols);
+  TERN_TRY(dense_.read_rows(begin, count, top));
+  TERN_TRY(dense_.read_rows(half_rows() + begin, count, bottom));
+  Block b;
+  b.rows = count, b.cols = half_cols();
+  for (auto* numbers : {&b.re[0], &b.im[0], &b.re[1], &b.im[1]}) numbers->resize(count * b.cols);
+#pragma omp parallel for schedule(static)
+  for (uint64_t r = 0; r < count; ++r) {
+    const auto row = [&](std::vector<float>& numbers) { return std::span(numbers).subspan(r * b.cols, b.cols); };
+    widely_linear_row(std::span(top).subspan(r * cols, cols), std::span(bottom).subspan(r * cols, cols),
+                      phases_.options.arithmetic, {row(b.re[0]), row(b.im[0]), row(b.re[1]), row(b.im[1])});
+  }
+  return b;
+}
+
+// visit(block of numbers) for all rows, in order.
+template <class Visit>
+Status PhaseMatrix::each_block(Visit visit) const {
+  const uint64_t step = std::max<uint64_t>(1, kBlockValues / cols);
+  for (uint64_t begin = 0; begin < half_rows(); begin += step) {
+    TERN_ASSIGN(const Block block, read_block(begin, std::min(step, half_rows() - begin)));
+    visit(block);
+  }
+  return {};
+}
+
+// Sums of the rows are added in their order, whichever thread made them.
+Status PhaseMatrix::fit_tensor() {
+  std::array<PhaseFitter, 2> fitters{PhaseFitter(phases_.options), PhaseFitter(phases_.options)};
+  while (!fitters[0].done() || !fitters[1].done()) {
+    std::array<PhaseSums, 2> totals;
+    const auto add = [&](const Block& block) {
+      std::vector<std::array<PhaseSums, 2>> sums(block.rows);
+#pragma omp parallel for schedule(static)
+      for (uint64_t r = 0; r < block.rows; ++r) {
+        for (unsigned part = 2 - parts(); part < 2; ++part)
+          sums[r][part] = fitters[part].sums(block.row_re(part, r), block.row_im(part, r));
+      }
+      for (const auto& row : sums) {
+        for (unsigned part = 0; part < 2; ++part) totals[part].add(row[part]);
+      }
+    };
+    TERN_TRY(each_block(add));
+    for (unsigned part = 0; part < 2; ++part) {
+      if (!fitters[part].done()) fitters[part].end_pass(totals[part]);
+    }
+  }
+  for (unsigned part = 0; part < 2; ++part) {
+    scales_[part] = fitters[part].scales();
+    other_[part] = fitters[part].other_scales();
+  }
+  return {};
+}
+
+// Codes that differ when every scale in doubt takes its other value.
+Status PhaseMatrix::count_doubtful() {
+  for (unsigned part = 2 - parts(); part < 2; ++part) {
+    for (unsigned t = 0; t < phases_.options.stages; ++t) {
+      doubtful_scales_ += scales_[part].re[t] != other_[part].re[t];
+      doubtful_scales_ += scales_[part].im[t] != other_[part].im[t];
+    }
+  }
+  if (doubtful_scales_ == 0) return {};
+  std::vector<uint8_t> ours(phases_.options.stages * half_cols()), others(ours.size());
+  return each_block([&](const Block& block) {
+    for (uint64_t r = 0; r < block.rows; ++r) {
+      for (unsigned part = 2 - parts(); part < 2; ++part) {
+        const auto re = block.row_re(part, r), im = block.row_im(part, r);
+        phase_codes(phases_.options, scales_[part], re, im, ours.data(), half_cols());
+        phase_codes(phases_.options, other_[part], re, im, others.data(), half_cols());
+        for (size_t i = 0; i < ours.size(); ++i) doubtful_codes_ += ours[i] != others[i];
+      }
+    }
+  });
+}
+
+// The scales of the region that begins at (row, col) of a block.
+PhaseScales PhaseMatrix::fit_cell(const Block& block, unsigned part, uint64_t row, uint64_t col) const {
+  if (phases_.region == PhaseRegion::tensor) return scales_[part];
+  const bool tile = phases_.region == PhaseRegion::tile;
+  const uint64_t end = tile ? std::min(row + kPhaseTile, block.rows) : row + 1;
+  const uint64_t width = block.cols / groups();
+  PhaseFitter fitter(phases_.options);
+  while (!fitter.done()) {
+    PhaseSums sums;
+    for (uint64_t r = row; r < end; ++r)
+      sums.add(fitter.sums(block.row_re(part, r).subspan(col, width), block.row_im(part, r).subspan(col, width)));
+    fitter.end_pass(sums);
+  }
+  return fitter.scales();
+}
+
+Status PhaseMatrix::read_phases(uint64_t begin, uint64_t count, std::span<uint8_t> codes,
+                                std::span<float> scales) const {
+  TERN_ASSIGN(const Block block, read_block(begin, count));
+  const bool whole = phases_.region == PhaseRegion::tensor;
+  const uint64_t height = phases_.region == PhaseRegion::tile ? kPhaseTile : 1, width = half_cols() / groups();
+  const uint64_t plane = count * half_cols(), cells = ceil_div(count, height) * groups() * parts();
+  const unsigned stages = phases_.options.stages;
+#pragma omp parallel for schedule(dynamic)
+  for (uint64_t cell = 0; cell < cells; ++cell) {
+    const auto at = static_cast<unsigned>(cell % parts()), part = at + 2 - parts();
+    const uint64_t group = cell / parts() % groups(), row = cell / parts() / groups() * height, col = group * width;
+    const PhaseScales s = fit_cell(block, part, row, col);
+    for (uint64_t r = row; r < std::min(row + height, count); ++r) {
+      phase_codes(phases_.options, s, block.row_re(part, r).subspan(col, width),
+                  block.row_im(part, r).subspan(col, width), codes.data() + at * plane + r * half_cols() + col,
+                  parts() * plane);
+      if (whole && r != 0) continue;
+      for (unsigned t = 0; t < stages; ++t) {
+        const uint64_t pair = 2 * (((r * groups() + group) * stages + t) * parts() + at);
+        scales[pair] = s.re[t];
+        scales[pair + 1] = s.im[t];
+      }
+    }
+  }
+  return {};
+}
+
+// Rows of one half at a time; tiles are read whole.
+Status PhaseMatrix::read_rows(uint64_t begin, uint64_t count, std::span<float> out) const {
+  while (count > 0) {
+    const bool bottom = begin >= half_rows();
+    const uint64_t row = bottom ? begin - half_rows() : begin, run = std::min(count, half_rows() - row);
+    TERN_TRY(read_half(row, run, bottom, out));
+    begin += run;
+    count -= run;
+    out = out.subspan(run * cols);
+  }
+  return {};
+}
+
+Status PhaseMatrix::read_half(uint64_t begin, uint64_t count, bool bottom, std::span<float> out) const {
+  const uint64_t first = begin / kPhaseTile * kPhaseTile;
+  const uint64_t read = std::min(align_up(begin + count, kPhaseTile), half_rows()) - first;
+  const uint64_t planes = uint64_t{phases_.options.stages} * parts(), width = half_cols() / groups();
+  const bool whole = phases_.region == PhaseRegion::tensor;
+  std::vector<uint8_t> codes(planes * read * half_cols());
+  std::vector<float> scales(2 * planes * groups() * (whole ? 1 : read));
+  TERN_TRY(read_phases(first, read, codes, scales));
+  std::vector<float> numbers(4 * half_cols());
+  const auto part_of = [&](uint64_t i) { return std::span(numbers).subspan(i * half_cols(), half_cols()); };
+  const std::span<float> re[2] = {part_of(0), part_of(2)}, im[2] = {part_of(1), part_of(3)};
+  for (uint64_t r = begin - first; r < begin - first + count; ++r) {
+    std::fill(numbers.begin(), numbers.end(), 0.f);
+    for (uint64_t plane = 0; plane < planes; ++plane) {
+      const uint64_t part = plane % parts() + 2 - parts();
+      for (uint64_t g = 0; g < groups(); ++g) {
+        const uint64_t pair = 2 * (((whole ? 0 : r) * groups() + g) * planes + plane), col = g * width;
+        add_stage(std::span(codes).subspan((plane * read + r) * half_cols() + col, width), scales[pair],
+                  scales[pair + 1], phases_.options.arithmetic, re[part].data() + col, im[part].data() + col);
+      }
+    }
+    real_row({re[0], im[0], re[1], im[1]}, bottom, phases_.options.arithmetic,
+             out.subspan((first + r - begin) * cols, cols));
+  }
+  return {};
+}
+
+}  // namespace tern

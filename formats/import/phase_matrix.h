@@ -1,0 +1,72 @@
+// A matrix of floats read as the phase codes of its widely-linear form (formats/quantize/phase.h): row r of U and W is
+// made of rows r and rows / 2 + r of the floats, so both are read together.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "formats/import/source_model.h"
+#include "formats/quantize/phase.h"
+
+namespace tern {
+
+// What shares a pair of scales: the whole of U or W, a row of it, or a tile of 64 x 64 numbers (fewer columns where 64
+// divides them not).
+enum class PhaseRegion : uint8_t { tensor, row, tile };
+inline constexpr uint64_t kPhaseTile = 64;
+
+struct PhaseForm {
+  PhaseOptions options;
+  PhaseRegion region = PhaseRegion::tensor;
+  bool conjugate_only = false;  // U is zero and left out (iFairy: y = w conj(x))
+};
+
+class PhaseMatrix final : public SourceMatrix {
+ public:
+  // With one scale pair a matrix this reads all of it, pass after pass. `dense` is borrowed and must live longer, or
+  // owned. REQUIRES even rows and cols.
+  static Result<std::unique_ptr<PhaseMatrix>> fit(const SourceMatrix& dense, const PhaseForm& phases);
+  static Result<std::unique_ptr<PhaseMatrix>> fit(std::unique_ptr<SourceMatrix> dense, const PhaseForm& phases);
+
+  // Codes for scales of U and W that are known. `dense` is borrowed.
+  PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, const std::array<PhaseScales, 2>& scales);
+  void own(std::unique_ptr<SourceMatrix> dense) { owned_ = std::move(dense); }
+
+  const PhaseForm& phases() const { return phases_; }
+  unsigned parts() const { return phases_.conjugate_only ? 1 : 2; }  // U and W, or W
+  uint64_t half_rows() const { return rows / 2; }
+  uint64_t half_cols() const { return cols / 2; }
+  uint64_t groups() const;  // scale pairs along a row
+
+  // What an f32 mean could change of a reading in bf16 arithmetic: scales, and codes of the stages behind them.
+  uint64_t doubtful_scales() const { return doubtful_scales_; }
+  uint64_t doubtful_codes() const { return doubtful_codes_; }
+
+  // Rows [begin, begin + count) of U and W; begin a multiple of kPhaseTile where tiles share scales.
+  // codes: [stage][U, W][count][half_cols], 0..3 for 1, i, -1, -i; scales: [count][groups][stage][U, W][re, im], for
+  // the tensor's own [stage][U, W][re, im].
+  Status read_phases(uint64_t begin, uint64_t count, std::span<uint8_t> codes, std::span<float> scales) const;
+  // The values of the codes: sums of the stages, then of U and W, each rounded as the arithmetic says.
+  Status read_rows(uint64_t begin, uint64_t count, std::span<float> out) const override;
+
+ private:
+  struct Block;
+  PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases);
+  Status fit_tensor();
+  Status count_doubtful();
+  Status read_half(uint64_t begin, uint64_t count, bool bottom, std::span<float> out) const;
+  Result<Block> read_block(uint64_t begin, uint64_t count) const;
+  PhaseScales fit_cell(const Block& block, unsigned part, uint64_t row, uint64_t col) const;
+  template <class Visit>
+  Status each_block(Visit visit) const;
+
+  std::unique_ptr<SourceMatrix> owned_;
+  const SourceMatrix& dense_;
+  PhaseForm phases_;
+  std::array<PhaseScales, 2> scales_, other_;  // of U and W, where the tensor has one pair a stage
+  uint64_t doubtful_scales_ = 0, doubtful_codes_ = 0;
+};
+
+}  // namespace tern
