@@ -9,6 +9,7 @@
 
 #include "formats/import/convert_plan.h"
 #include "formats/import/matrix_packer.h"
+#include "formats/import/vector_packer.h"
 #include "formats/tern/writer.h"
 
 namespace tern {
@@ -22,7 +23,13 @@ class Conversion {
 
   Result<ConvertReport> run(const std::string& path) {
     TERN_ASSIGN(writer_, TernWriter::create(path, plan_.description));
-    for (uint32_t i = 0; i < plan_.matrices.size(); ++i) TERN_TRY(write_matrix(i));
+    for (uint32_t i = 0; i < plan_.matrices.size(); ++i)
+      TERN_TRY(plan_.matrices[i].vq ? write_vectors(i) : write_matrix(i));
+    for (uint32_t i = 0; i < codebooks_.size(); ++i) {
+      const auto index = static_cast<uint32_t>(plan_.matrices.size()) + i;
+      TERN_TRY(writer_->append_codes(index, codebooks_[i]));
+      TERN_TRY(writer_->append_scales(index, VectorPacker::codebook_scale()));
+    }
     TERN_TRY(tell(plan_.matrices.back().source->name));
     TERN_TRY(writer_->finish());
     report_.file_bytes = writer_->file_bytes();
@@ -36,10 +43,26 @@ class Conversion {
     return {};
   }
 
+  Status write_vectors(uint32_t index) {
+    const MatrixPlan& m = plan_.matrices[index];
+    TERN_TRY(tell(m.source->name));
+    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m));
+    codebooks_.push_back(packer.codebook());
+    TERN_TRY(write_blocks(index, packer));
+    return add_report(m, false, packer.relative_error(), codebooks_.back().size() + sizeof(float));
+  }
+
   Status write_matrix(uint32_t index) {
     const MatrixPlan& m = plan_.matrices[index];
     TERN_ASSIGN(MatrixPacker packer, MatrixPacker::create(m));
-    const uint64_t block = MatrixPacker::block_rows(m.source->cols);
+    TERN_TRY(write_blocks(index, packer));
+    return add_report(m, packer.exact(), packer.relative_error(), 0);
+  }
+
+  template <class Packer>
+  Status write_blocks(uint32_t index, Packer& packer) {
+    const MatrixPlan& m = plan_.matrices[index];
+    const uint64_t block = Packer::block_rows(m.source->cols);
     for (uint64_t begin = 0; begin < m.source->rows; begin += block) {
       TERN_TRY(tell(m.source->name));
       const uint64_t count = std::min(block, m.source->rows - begin);
@@ -48,19 +71,20 @@ class Conversion {
       TERN_TRY(writer_->append_scales(index, packer.scales()));
       done_ += count * m.source->cols;
     }
-    return add_report(m, packer);
+    return {};
   }
 
-  Status add_report(const MatrixPlan& m, const MatrixPacker& packer) {
+  // more: bytes of other tensors that belong to this one.
+  Status add_report(const MatrixPlan& m, bool exact, double relative_error, uint64_t more) {
     TERN_ASSIGN(const Layout layout, layout_of(m.encoding, m.source->rows, m.source->cols));
     TensorReport r;
     r.name = m.source->name;
     r.encoding = describe(m.encoding);
     r.rows = m.source->rows;
     r.cols = m.source->cols;
-    r.bytes = layout.code_bytes + layout.scale_bytes;
-    r.exact = packer.exact();
-    r.relative_error = packer.relative_error();
+    r.bytes = layout.code_bytes + layout.scale_bytes + more;
+    r.exact = exact;
+    r.relative_error = relative_error;
     if (m.encoding.kind != EncodingKind::plain && r.name.starts_with("blocks.")) {
       linear_bytes_ += static_cast<double>(r.bytes);
       linear_weights_ += static_cast<double>(r.rows) * static_cast<double>(r.cols);
@@ -71,6 +95,7 @@ class Conversion {
 
   const ConvertPlan& plan_;
   const ProgressCallback& progress_;
+  std::vector<std::vector<std::byte>> codebooks_;
   std::unique_ptr<TernWriter> writer_;
   ConvertReport report_;
   uint64_t done_ = 0, total_ = 0;
