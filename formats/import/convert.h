@@ -12,10 +12,11 @@
 #include "base/status.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
+#include "formats/quantize/vq.h"
 
 namespace tern {
 
-enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover };
+enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover, vq };
 // automatic, for linears: ternary stays ternary (trit), llama2.c int8 stays int8, dense keeps its type.
 // ptqtp_recover: planes that the checkpoint holds as dense sums; the other layers as with automatic.
 // automatic, for head and embedding: int8 if the linears are low-bit, else as the checkpoint.
@@ -35,7 +36,8 @@ struct ConvertOptions {
   bool f32_activations = false;  // --act f32: store no activation rounding
   PtqtpOptions ptqtp;            // of matrices that become trit planes
   uint32_t ptqtp_group = 128;    // columns per scale of these
-  // ptqtp: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
+  VqOptions vq;                  // of matrices that become vectors
+  // ptqtp, vq: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
   // mean energy. Layers that are not here count all columns alike.
   ColumnEnergies calibration;
 };

@@ -9,6 +9,7 @@
 #include "formats/import/convert.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
+#include "formats/quantize/vq.h"
 
 namespace tern {
 
@@ -18,7 +19,8 @@ struct MatrixPlan {
   Encoding encoding;
   bool keep_codes = false;            // codes and scales are taken over, not computed
   std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest
-  std::vector<float> importance;      // of every column, for ptqtp; or none
+  std::optional<VqOptions> vq;        // how vectors and their codebook are computed (vector_packer.h)
+  std::vector<float> importance;      // of every column, for ptqtp and vq; or none
 
   const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
 };
