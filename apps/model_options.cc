@@ -35,6 +35,8 @@ void add_arithmetic_flags(CLI::App& verb, ModelOptions& options) {
       ->check(CLI::Range(1u, 1u << 20))
       ->capture_default_str();
   verb.add_flag("--check-tensors", options.check_tensors, "verify hashes and values of all tensors at load");
+  verb.add_flag("--no-mmap", options.no_mmap,
+                "read the model into memory of its own, in huge pages where the kernel grants them, instead of mapping it");
   verb.add_option_function<std::string>(
       "--n-gpu-layers",
       [](const std::string&) { fmt::print(stderr, "tern: warning: -ngl is ignored, tern runs on the CPU\n"); },
@@ -67,6 +69,7 @@ Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options) {
   TERN_ASSIGN(load.family, parse_family(options.family));
   load.activations = options.activations == "f32" ? ActivationRounding::f32 : ActivationRounding::from_file;
   load.check_tensors = options.check_tensors;
+  load.access = options.no_mmap ? FileAccess::copy : FileAccess::map;
   TERN_ASSIGN(auto model, Model::load(options.path, load));
   for (const std::string& sentence : model->warnings()) fmt::print(stderr, "tern: warning: {}\n", sentence);
   return model;

@@ -16,7 +16,7 @@ struct ModelOptions {
   std::string isa = "native", family, activations = "file", key_type = "f16", value_type = "f16";
   uint32_t context = 0, batch = 512;
   unsigned threads = 0;
-  bool check_tensors = false;
+  bool check_tensors = false, no_mmap = false;
 };
 
 // -m -c -t -ub -ctk -ctv --act --isa --family --check-tensors and -ngl (ignored).

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 #include <utility>
 
@@ -21,9 +22,20 @@ struct Descriptor {
   }
 };
 
+Status read_all(int fd, std::byte* to, size_t size, const std::string& path) {
+  for (size_t done = 0; done < size;) {
+    const ssize_t count = ::pread(fd, to + done, size - done, static_cast<off_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return io_error("cannot read " + path + ": " + reason(errno));
+    if (count == 0) return io_error(path + " became shorter while it was read");
+    done += static_cast<size_t>(count);
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<MappedFile> MappedFile::open(const std::string& path) {
+Result<MappedFile> MappedFile::open(const std::string& path, FileAccess access) {
   // O_NONBLOCK: opening a FIFO must not wait for a writer. It has no effect on regular files.
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) {
@@ -37,31 +49,56 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
 
   MappedFile mapped;
   mapped.path_ = path;
+  mapped.access_ = access;
   if (info.st_size == 0) return mapped;
   const size_t size = static_cast<size_t>(info.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (data == MAP_FAILED) return io_error("cannot map " + path + ": " + reason(errno));
-  mapped.data_ = static_cast<const std::byte*>(data);
-  mapped.size_ = size;
+  TERN_TRY(access == FileAccess::map ? mapped.map(file.fd, size) : mapped.copy(file.fd, size));
   return mapped;
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), path_(std::move(other.path_)) {}
+Status MappedFile::map(int fd, size_t size) {
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (memory == MAP_FAILED) return io_error("cannot map " + path_ + ": " + reason(errno));
+  memory_ = memory, memory_size_ = size;
+  data_ = static_cast<const std::byte*>(memory), size_ = size;
+  return {};
+}
+
+Status MappedFile::copy(int fd, size_t size) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const auto fails = [&] { return out_of_memory("not enough memory for a copy of " + path_); };
+  if (size > SIZE_MAX - 2 * kHugePage) return fails();
+  const size_t room = size + 2 * kHugePage;
+  void* memory = ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return fails();
+  memory_ = memory, memory_size_ = room;
+  const uintptr_t start = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
+  std::byte* data = reinterpret_cast<std::byte*>(start);
+  ::madvise(data, (size + kHugePage - 1) / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish, which may not be granted
+  TERN_TRY(read_all(fd, data, size, path_));
+  ::mprotect(memory, room, PROT_READ);
+  data_ = data, size_ = size;
+  return {};
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(memory_, other.memory_);
+  std::swap(memory_size_, other.memory_size_);
+  std::swap(access_, other.access_);
   std::swap(path_, other.path_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (memory_ != nullptr) ::munmap(memory_, memory_size_);
 }
 
 void MappedFile::release(size_t offset, size_t size) const {
-  if (offset >= size_) return;
+  if (offset >= size_ || access_ == FileAccess::copy) return;
   if (size > size_ - offset) size = size_ - offset;
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t end = offset + size;

@@ -94,8 +94,8 @@ class TernParser {
   Container container_;
 };
 
-Result<std::shared_ptr<const TernFile>> TernFile::open(const std::string& path) {
-  TERN_ASSIGN(MappedFile map, MappedFile::open(path));
+Result<std::shared_ptr<const TernFile>> TernFile::open(const std::string& path, FileAccess access) {
+  TERN_ASSIGN(MappedFile map, MappedFile::open(path, access));
   std::shared_ptr<TernFile> file(new TernFile);
   file->map_.emplace(std::move(map));
   file->bytes_ = file->map_->bytes();

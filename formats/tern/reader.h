@@ -20,7 +20,7 @@ namespace tern {
 
 class TernFile {
  public:
-  static Result<std::shared_ptr<const TernFile>> open(const std::string& path);
+  static Result<std::shared_ptr<const TernFile>> open(const std::string& path, FileAccess access = FileAccess::map);
   // The same on bytes in memory (tests, fuzzing); `name` stands for the file in messages.
   // REQUIRES: bytes outlive the TernFile and start at a 64-byte aligned address.
   static Result<std::shared_ptr<const TernFile>> parse(std::span<const std::byte> bytes, const std::string& name);

@@ -79,7 +79,7 @@ Model::Model(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const LoadOptions& options) {
-  TERN_ASSIGN(auto file, TernFile::open(path));
+  TERN_ASSIGN(auto file, TernFile::open(path, options.access));
   return create(std::move(file), options);
 }
 

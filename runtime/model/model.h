@@ -21,6 +21,7 @@ struct LoadOptions {
   std::optional<KernelFamily> family;  // force one family where it exists
   ActivationRounding activations = ActivationRounding::from_file;
   bool check_tensors = false;  // verify_payload at load
+  FileAccess access = FileAccess::map;  // of load()
 };
 
 class Model {

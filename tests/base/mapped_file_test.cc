@@ -35,6 +35,24 @@ TEST_CASE("a mapped file shows the bytes of the file") {
   CHECK(text_of(*file) == text);  // the mapping outlives the name
 }
 
+TEST_CASE("a copy has the bytes of the file, on a page of its own, and does not change with it") {
+  ScratchDirectory scratch;
+  std::string text(3 * page_size() + 5, 'a');
+  text.back() = 'z';
+  write_file(scratch / "f", text);
+  Result<MappedFile> opened = MappedFile::open(scratch / "f", FileAccess::copy);
+  REQUIRE(opened.ok());
+  const MappedFile file = std::move(*opened);
+  CHECK(text_of(file) == text);
+  CHECK(reinterpret_cast<uintptr_t>(file.bytes().data()) % page_size() == 0);
+  write_file(scratch / "f", "other");
+  file.release(0, text.size());
+  CHECK(text_of(file) == text);
+  CHECK(MappedFile::open(scratch / "none", FileAccess::copy).status().code() == Code::not_found);
+  write_file(scratch / "empty", "");
+  CHECK(MappedFile::open(scratch / "empty", FileAccess::copy)->bytes().empty());
+}
+
 TEST_CASE("an empty file is an empty span") {
   ScratchDirectory scratch;
   write_file(scratch / "empty", "");
