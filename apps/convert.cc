@@ -24,6 +24,7 @@ struct ConvertFlags {
   PtqtpOptions ptqtp;
   PhaseOptions fairy2i;
   std::string fairy2i_scales = "tensor", fairy2i_variant, fairy2i_head;
+  unsigned length = VqOptions().length, index_bits = VqOptions().bits, codebooks = VqOptions().planes;
   TextSource calibration{"", 16384};
   bool force = false, quiet = false;
 };
@@ -34,7 +35,7 @@ constexpr std::pair<const char*, WeightChoice> kChoices[] = {
     {"bf16", WeightChoice::bf16},      {"int8", WeightChoice::int8},
     {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4},
     {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover},
-    {"fairy2i", WeightChoice::fairy2i}};
+    {"fairy2i", WeightChoice::fairy2i}, {"vq", WeightChoice::vq}};
 
 constexpr std::pair<const char*, PhaseRegion> kRegions[] = {
     {"tensor", PhaseRegion::tensor}, {"row", PhaseRegion::row}, {"tile", PhaseRegion::tile}};
@@ -162,7 +163,16 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
                       options.embed == WeightChoice::ptqtp;
   if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
     return invalid_argument("--planes and --tied belong to --weights ptqtp");
-  if (!planes && !flags.calibration.path.empty()) return invalid_argument("--calibrate belongs to --weights ptqtp");
+  const bool vectors = options.weights == WeightChoice::vq || options.head == WeightChoice::vq ||
+                       options.embed == WeightChoice::vq;
+  options.vq.length = static_cast<uint8_t>(flags.length);
+  options.vq.bits = static_cast<uint8_t>(flags.index_bits);
+  options.vq.planes = static_cast<uint8_t>(flags.codebooks);
+  const VqOptions usual;
+  const bool shaped = flags.length != usual.length || flags.index_bits != usual.bits || flags.codebooks != usual.planes;
+  if (!vectors && shaped) return invalid_argument("--length, --index-bits and --codebooks belong to --weights vq");
+  if (!planes && !vectors && !flags.calibration.path.empty())
+    return invalid_argument("--calibrate belongs to --weights ptqtp or vq");
   TERN_TRY(fairy2i_options(flags, options));
   return options;
 }
@@ -214,6 +224,11 @@ void add_convert(CLI::App& root, Action& chosen) {
       ->check(CLI::Range(1u, kMaxPtqtpPlanes))
       ->capture_default_str();
   verb->add_flag("--tied", o->ptqtp.tied, "ptqtp: two planes with scales 3:1");
+  verb->add_option("--length", o->length, "vq: values of a vector")->check(CLI::Range(2u, 32u))->capture_default_str();
+  verb->add_option("--index-bits", o->index_bits, "vq: bits of an index")->check(CLI::Range(1u, 8u))->capture_default_str();
+  verb->add_option("--codebooks", o->codebooks, "vq: codebooks whose entries add up")
+      ->check(CLI::Range(1u, kMaxVqPlanes))
+      ->capture_default_str();
   verb->add_option("--pack", o->pack, "bits of a trit: 2, or 1.6 (five in a byte); auto: 2")
       ->check(CLI::IsMember({"1.6", "2", "auto"}))
       ->capture_default_str();

@@ -11,6 +11,7 @@
 #include "formats/import/convert_plan.h"
 #include "formats/import/index_packer.h"
 #include "formats/import/matrix_packer.h"
+#include "formats/import/vector_packer.h"
 #include "formats/tern/writer.h"
 
 namespace tern {
@@ -24,7 +25,13 @@ class Conversion {
 
   Result<ConvertReport> run(const std::string& path) {
     TERN_ASSIGN(writer_, TernWriter::create(path, plan_.description));
-    for (uint32_t i = 0; i < plan_.matrices.size(); ++i) TERN_TRY(write_matrix(i));
+    for (uint32_t i = 0; i < plan_.matrices.size(); ++i)
+      TERN_TRY(plan_.matrices[i].vq ? write_vectors(i) : write_matrix(i));
+    for (uint32_t i = 0; i < codebooks_.size(); ++i) {
+      const auto index = static_cast<uint32_t>(plan_.matrices.size()) + i;
+      TERN_TRY(writer_->append_codes(index, codebooks_[i]));
+      TERN_TRY(writer_->append_scales(index, VectorPacker::codebook_scale()));
+    }
     TERN_TRY(tell(plan_.matrices.back().source->name));
     TERN_TRY(writer_->finish());
     report_.file_bytes = writer_->file_bytes();
@@ -38,10 +45,26 @@ class Conversion {
     return {};
   }
 
+  Status write_vectors(uint32_t index) {
+    const MatrixPlan& m = plan_.matrices[index];
+    TERN_TRY(tell(m.source->name));
+    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m));
+    codebooks_.push_back(packer.codebook());
+    TERN_TRY(write_blocks(index, packer));
+    return add_report(m, false, packer.relative_error(), codebooks_.back().size() + sizeof(float));
+  }
+
   Status write_matrix(uint32_t index) {
     const MatrixPlan& m = plan_.matrices[index];
     if (m.encoding.kind == EncodingKind::index || m.encoding.kind == EncodingKind::vector) return write_indices(index);
     TERN_ASSIGN(MatrixPacker packer, MatrixPacker::create(m));
+    TERN_TRY(write_blocks(index, packer));
+    return add_report(m, packer.exact(), packer.relative_error(), 0);
+  }
+
+  template <class Packer>
+  Status write_blocks(uint32_t index, Packer& packer) {
+    const MatrixPlan& m = plan_.matrices[index];
     const uint64_t block = packer.block_rows();
     for (uint64_t begin = 0; begin < packer.rows(); begin += block) {
       TERN_TRY(tell(m.source->name));
@@ -51,7 +74,7 @@ class Conversion {
       TERN_TRY(writer_->append_scales(index, packer.scales()));
       done_ += count * m.source->rows / packer.rows() * m.source->cols;
     }
-    return add_report(m, packer.exact(), packer.relative_error());
+    return {};
   }
 
   Status write_indices(uint32_t index) {
@@ -64,17 +87,18 @@ class Conversion {
       TERN_TRY(writer_->append_scales(index, packer.scales()));
     }
     done_ += m.source->rows * m.source->cols;
-    return add_report(m, true, 0);
+    return add_report(m, true, 0, 0);
   }
 
-  Status add_report(const MatrixPlan& m, bool exact, double relative_error) {
+  // more: bytes of other tensors that belong to this one.
+  Status add_report(const MatrixPlan& m, bool exact, double relative_error, uint64_t more) {
     TERN_ASSIGN(const Layout layout, layout_of(m.encoding, m.source->rows, m.source->cols));
     TensorReport r;
     r.name = m.source->name;
     r.encoding = describe(m.encoding);
     r.rows = m.source->rows;
     r.cols = m.source->cols;
-    r.bytes = layout.code_bytes + layout.scale_bytes;
+    r.bytes = layout.code_bytes + layout.scale_bytes + more;
     r.exact = exact;
     r.relative_error = relative_error;
     if (m.phase) r.doubtful_scales = m.phase->doubtful_scales(), r.doubtful_codes = m.phase->doubtful_codes();
@@ -99,13 +123,15 @@ class Conversion {
     for (const uint32_t tensor : std::set(tensors)) {
       if (tensor != kNoTensor) tensors.insert(d.tensors[tensor].codebook);
     }
-    tensors.erase(kNoTensor);
-    for (const uint32_t tensor : tensors) bytes += static_cast<double>(report_.tensors[tensor].bytes);
+    for (const uint32_t tensor : tensors) {  // codebooks that are made here count with their matrices
+      if (tensor < report_.tensors.size()) bytes += static_cast<double>(report_.tensors[tensor].bytes);
+    }
     return weights == 0 ? 0 : 8 * bytes / weights;
   }
 
   const ConvertPlan& plan_;
   const ProgressCallback& progress_;
+  std::vector<std::vector<std::byte>> codebooks_;
   std::unique_ptr<TernWriter> writer_;
   ConvertReport report_;
   uint64_t done_ = 0, total_ = 0;

@@ -13,10 +13,11 @@
 #include "formats/import/phase_matrix.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
+#include "formats/quantize/vq.h"
 
 namespace tern {
 
-enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover, fairy2i };
+enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptqtp, ptqtp_recover, fairy2i, vq };
 // automatic, for linears: ternary stays ternary (trit), phases phases, llama2.c int8 int8, and dense keeps its type.
 // ptqtp_recover: planes that the checkpoint holds as dense sums; the other layers as with automatic.
 // fairy2i: phase codes of the widely-linear form; a matrix with an odd side stays dense.
@@ -40,7 +41,8 @@ struct ConvertOptions {
   PhaseOptions fairy2i;          // of matrices that become phase codes: stages, joint, refit
   // What shares scales there: f32 scales for a tensor, else f16.
   PhaseRegion fairy2i_scales = PhaseRegion::tensor;
-  // ptqtp: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
+  VqOptions vq;                  // of matrices that become vectors
+  // ptqtp, vq: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
   // mean energy. Layers that are not here count all columns alike.
   ColumnEnergies calibration;
 };

@@ -7,12 +7,15 @@
 #include <unordered_map>
 
 #include "formats/encoding/trit5.h"
+#include "formats/encoding/vector.h"
+#include "formats/import/vector_packer.h"
 
 namespace tern {
 namespace {
 
 bool low_bit(const Encoding& e) {
-  return e.kind == EncodingKind::int_ || e.kind == EncodingKind::trit || e.kind == EncodingKind::phase;
+  return e.kind == EncodingKind::int_ || e.kind == EncodingKind::trit || e.kind == EncodingKind::phase ||
+         e.kind == EncodingKind::vector;
 }
 
 // Columns that share an activation scale; 0: all of a token. Phases: real and imaginary halves have one each.
@@ -33,6 +36,7 @@ class Planner {
     TERN_TRY(plan_matrices());
     describe_model();
     describe_tensors();
+    describe_codebooks();
     for (uint32_t i = 0; i < source_.config.layers; ++i) describe_block(fmt::format("blocks.{}.", i));
     add_input("head.in", {"head"});
     TERN_TRY(check_packing());
@@ -43,6 +47,13 @@ class Planner {
   Status check_options() const {
     if (options_.int_group == 0u || options_.ptqtp_group == 0)
       return invalid_argument("the group size is 0, expected a positive count");
+    const VqOptions& vq = options_.vq;
+    if (vq.length < kMinVectorLength || vq.length > kMaxVectorLength || vq.bits == 0 || vq.bits > 8 || vq.planes == 0 ||
+        vq.planes > kMaxVqPlanes) {
+      return invalid_argument(fmt::format(
+          "vectors of {} with {} codebooks of {} bits, expected 2 to 32 values, 1 to {} codebooks, 1 to 8 bits",
+          vq.length, vq.planes, vq.bits, kMaxVqPlanes));
+    }
     const PtqtpOptions& ptqtp = options_.ptqtp;
     if (ptqtp.planes == 0 || ptqtp.planes > kMaxPtqtpPlanes)
       return invalid_argument(fmt::format("{} trit planes, expected 1 to {}", ptqtp.planes, kMaxPtqtpPlanes));
@@ -151,6 +162,21 @@ class Planner {
     for (size_t i = 0; i < plan_.matrices.size(); ++i) {
       const std::string& codebook = plan_.matrices[i].source->form.codebook;
       if (!codebook.empty()) plan_.description.tensors[i].codebook = find_tensor(codebook);
+    }
+  }
+
+  void describe_codebooks() {
+    std::vector<TensorRecord>& tensors = plan_.description.tensors;
+    for (size_t i = 0; i < plan_.matrices.size(); ++i) {
+      const MatrixPlan& plan = plan_.matrices[i];
+      if (!plan.vq) continue;
+      TensorRecord record;
+      record.name = plan.source->name + ".codebook";
+      record.encoding = VectorPacker::codebook_encoding();
+      record.rows = codebook_entries(plan.encoding, plan.source->cols);
+      record.cols = plan.encoding.length;
+      tensors[i].codebook = static_cast<uint32_t>(tensors.size());
+      tensors.push_back(std::move(record));
     }
   }
 

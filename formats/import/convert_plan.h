@@ -13,7 +13,7 @@ namespace tern {
 
 struct ConvertPlan {
   ModelDescription description;
-  std::vector<MatrixPlan> matrices;  // matrices[i] becomes description.tensors[i]
+  std::vector<MatrixPlan> matrices;  // matrices[i] becomes description.tensors[i]; codebooks follow in their order
 };
 
 // Reads dense matrices where their values decide (is it ternary already?). `source` must outlive the plan.

@@ -140,6 +140,20 @@ Result<MatrixPlan> as_planes(const SourceMatrix& m, const ConvertOptions& option
   return plan;
 }
 
+// Vectors along the input axis, each matrix with a codebook of its own.
+Result<MatrixPlan> as_vectors(const SourceMatrix& m, const ConvertOptions& options) {
+  Encoding e;
+  e.kind = EncodingKind::vector;
+  e.axis = VectorAxis::input;
+  e.length = options.vq.length, e.bits = options.vq.bits, e.planes = options.vq.planes;
+  e.scope = ScaleScope::row;
+  e.scale_type = FloatType::f16;
+  MatrixPlan plan = with_encoding(m, e, false);
+  plan.vq = options.vq;
+  TERN_ASSIGN(plan.importance, importance_of(m, options.calibration));
+  return plan;
+}
+
 // Ternary already, or rounded to it on request, or kept dense.
 Result<MatrixPlan> plan_by_values(const SourceMatrix& m, bool force_trit, TritPacking pack) {
   using Rule = TernaryMatrix::Rule;
@@ -190,6 +204,7 @@ Result<MatrixPlan> plan_linear(const SourceMatrix& m, WeightChoice choice, const
   if (automatic && m.form.kind == Kind::phase) return keep_phases(m);
   if (choice == WeightChoice::fairy2i) return as_phases(m, options);
   if (choice == WeightChoice::ptqtp) return as_planes(m, options);
+  if (choice == WeightChoice::vq) return as_vectors(m, options);
   if (recover && m.form.kind == Kind::dense) return recover_planes(m, options);
   if (m.form.kind == Kind::trit) return with_encoding(m, trit_encoding(m.form.scope, options.pack), true);
   return plan_by_values(m, choice == WeightChoice::trit, options.pack);

@@ -10,6 +10,7 @@
 #include "formats/import/phase_matrix.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
+#include "formats/quantize/vq.h"
 
 namespace tern {
 
@@ -21,7 +22,8 @@ struct MatrixPlan {
   Encoding encoding;
   bool keep_codes = false;            // codes and scales are taken over, not computed
   std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest
-  std::vector<float> importance;      // of every column, for ptqtp; or none
+  std::optional<VqOptions> vq;        // how vectors and their codebook are computed (vector_packer.h)
+  std::vector<float> importance;      // of every column, for ptqtp and vq; or none
 
   const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
 };
