@@ -70,7 +70,8 @@ class Checkpoint(Case):
         del self.header[UP]
         self.write()
         self.refuse(UP)
-        self.header[UP] = {"dtype": "BF16", "shape": [128, 64], "data_offsets": [len(self.data), len(self.data) + 16384]}
+        end = len(self.data)
+        self.header[UP] = {"dtype": "BF16", "shape": [128, 64], "data_offsets": [end, end + 16384]}
         self.data += bytes(16384)
         self.write()
         self.refuse("model.extra")
@@ -87,8 +88,9 @@ class Checkpoint(Case):
     def test_contradictions(self):
         whole = self.fields
         for field, value, says in (
-                ("num_hidden_layers", 3, "layers.2"), ("num_hidden_layers", 1, "layers.1"), ("vocab_size", 65, "embed_tokens"),
-                ("hidden_size", 0, "hidden_size"), ("num_attention_heads", 5, "num_attention_heads"),
+                ("num_hidden_layers", 3, "layers.2"), ("num_hidden_layers", 1, "layers.1"),
+                ("vocab_size", 65, "embed_tokens"), ("hidden_size", 0, "hidden_size"),
+                ("num_attention_heads", 5, "num_attention_heads"),
                 ("num_key_value_heads", 3, "num_key_value_heads"), ("intermediate_size", 127, "gate_proj"),
                 ("tie_word_embeddings", True, "tie_word_embeddings"), ("hidden_act", "gelu", "hidden_act"),
                 ("model_type", "gemma", "gemma"), ("rope_scaling", {"rope_type": "yarn", "factor": 2.0}, "yarn"),
