@@ -45,11 +45,11 @@ class Checkpoint(Case):
         header = json.dumps(self.header).encode()
         self.weights.write_bytes(struct.pack("<Q", len(header)) + header + self.data)
 
-    def refuse(self, *says):
-        for extra in ([], ["--weights", "int8"], ["--weights", "ptqtp"]):
-            result = self.refused("convert", self.source, "-o", self.folder / "m.tern", *extra, says=says[0])
-            for word in says[1:]:
-                self.assertIn(word, result.stderr)
+    def refuse(self, *says, weights="auto"):
+        words = ("convert", self.source, "-o", self.folder / "m.tern", "--weights", weights)
+        result = self.refused(*words, says=says[0])
+        for word in says[1:]:
+            self.assertIn(word, result.stderr)
         self.assertEqual(os.listdir(self.folder), ["hf"])
 
     def test_whole(self):
@@ -63,7 +63,8 @@ class Checkpoint(Case):
             self.data[:] = whole
             struct.pack_into("<H", self.data, begin + 2 * (5 * 64 + 7), bits)
             self.write()
-            self.refuse(UP, word, "row 5, column 7")
+            for weights in ("auto", "f32", "int8", "trit", "ptqtp"):
+                self.refuse(UP, word, "row 5, column 7", weights=weights)
 
     def test_missing_and_extra(self):
         self.header["model.extra"] = self.header[UP]
