@@ -97,6 +97,16 @@ class Help(Case):
         self.refused("run", "-m", model, "--repeat-penalty", "0", code=2, says="--repeat-penalty")
         self.refused("run", "-m", model, "-p", "a", "-f", "b", code=2, says="excludes")
 
+    def test_defaults_are_those_of_llama_cpp(self):
+        flags = ("--temp FLOAT=0.8", "--top-k INT=40", "--top-p FLOAT=0.95", "--min-p FLOAT=0.05", "--seed INT=-1",
+                 "--repeat-penalty FLOAT:POSITIVE=1", "--repeat-last-n INT=64")
+        for verb, defaults in (("run", flags), ("chat", flags),
+                               ("bench", ("--n-prompt UINT=[512]", "--n-gen UINT=[128]", "--repetitions UINT=5"))):
+            # Without the ranges that CLI11 puts between type and default.
+            text = re.sub(r":(U?INT) in \[[^]]*\]", "", self.ok(verb, "--help").stdout)
+            for default in defaults:
+                self.assertIn(default + " ", re.sub(r"\s+", " ", text), verb)
+
 
 class Convert(Case):
     def test_report(self):
