@@ -31,12 +31,12 @@ constexpr Shape kShapes[] = {
     {ScaleScope::tensor, FloatType::f32, 2, 2, 37, 1, false, 0, true},
 };
 
-// Columns after which narrow sums of extreme codes overflow, if they were not emptied: look-up tables fill the
-// scratch memory at 15360 columns of trits and complex ones of phases; their int16 sums at 4096 and 256.
+// Columns after which narrow sums of extreme codes overflow, if they were not emptied: int16 sums of look-ups at 4096
+// columns of trits, at 256 or 8192 complex ones of phases.
 uint64_t many_columns(const LinearKernelEntry& kernel) {
   const bool phase = kernel.encoding == EncodingKind::phase;
   if (kernel.input != LinearInput::int8) return phase ? 2 * 37 : 37;
-  if (phase) return 2 * 15381;
+  if (phase) return 2 * 8213;
   return kernel.encoding == EncodingKind::trit ? 15381 : 1029;
 }
 
