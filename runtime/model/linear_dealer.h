@@ -33,7 +33,8 @@ class LinearDealer {
       observe(task);
       count += tiles_of(task);
     }
-    for (IndexRange dealt; (dealt = me_.take(count, kDealtTiles)).begin != dealt.end;) {
+    const uint64_t least = least_part(tasks, count);
+    for (IndexRange dealt; (dealt = me_.take(count, least)).begin != dealt.end;) {
       uint64_t first = 0;
       for (const LinearTask& task : tasks) {
         const IndexRange rows{row_of(task, dealt.begin, first), row_of(task, dealt.end, first)};
@@ -59,6 +60,16 @@ class LinearDealer {
  private:
   static constexpr uint64_t kDealtTiles =
       8;  // at least: what a kernel takes at once, and enough to be worth asking for
+
+  // Look-up tables of the activations are made anew in every call: larger parts.
+  uint64_t least_part(std::initializer_list<LinearTask> tasks, uint64_t count) const {
+    const bool tables = std::any_of(tasks.begin(), tasks.end(), [](const LinearTask& task) {
+      return std::any_of(task.plan.terms.begin(), task.plan.terms.end(), [](const LinearTerm& term) {
+        return term.kernel != nullptr && term.kernel->family == KernelFamily::multiplication_free;
+      });
+    });
+    return tables ? align_up(ceil_div(count, 2 * uint64_t{me_.size()}), kDealtTiles) : kDealtTiles;
+  }
 
   static uint64_t tiles_of(const LinearTask& task) { return ceil_div(task.plan.half_rows(), kTileRows); }
   // The row where a part ends that reaches to `tile`, counted from the first task, whose own tiles begin at `first`.
