@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 
-FUNCTION = "trit_table_sums"
-PACKINGS = ("TwoBits", "FiveInByte")
+FUNCTION = re.compile("trit_table_sums|vector_table_sums|vector_permute_sums")
+PARTS = ("TwoBits", "FiveInByte", "vector_table_sumsIf", "vector_table_sumsIi")
 X86 = r"v?(p?mul|p?madd|pdp|dpp|fn?m(add|sub)|mul|imul)\w*|i?mul\w*"
 ARM = r"(s|u)?(m[al]l|mull?|mla?l|mls|dot|madd|msub|mnegl?)\w*|us?dot|sudot|f(mul|mla|mls|madd|msub|nmul)\w*|sq?r?d?mul\w*"
 
@@ -18,7 +18,7 @@ def main(objdump, program):
     functions, bad, name = {}, [], None
     for line in text.splitlines():
         if match := re.match(r"[0-9a-f]+ <(.*)>:$", line):
-            name = match[1] if FUNCTION in match[1] else None
+            name = match[1] if FUNCTION.search(match[1]) else None
         elif name and (match := re.match(r"\s+[0-9a-f]+:\s+(?:\{\w+\}\s+)?(\S+)", line)):
             functions[name] = functions.get(name, 0) + 1
             if multiply.fullmatch(match[1].split(".")[0]):
@@ -28,11 +28,11 @@ def main(objdump, program):
     for line in bad:
         print("multiply:", line)
     if not functions or min(functions.values()) < 20:
-        print(f"no function {FUNCTION} found in {program}: stripped?")
+        print(f"no function {FUNCTION.pattern} found in {program}: stripped?")
         return 1
-    for packing in PACKINGS:
-        if not any(packing in name for name in functions):
-            print(f"no function {FUNCTION} of {packing} found in {program}")
+    for part in PARTS:
+        if not any(part in name for name in functions):
+            print(f"no function with {part} found in {program}")
             return 1
     return 1 if bad else 0
 
