@@ -29,6 +29,9 @@ class ThreadTeam {
     };
     // This member's contiguous share of [0, count), cut at multiples of `unit`.
     Range share(uint64_t count, uint64_t unit = 1) const;
+    // Deals [0, count) to whichever member asks: long ranges first (guided self-scheduling, Polychronopoulos and Kuck
+    // 1987), ends at multiples of `unit`; an empty range when nothing is left. Between two barriers one count is dealt.
+    Range take(uint64_t count, uint64_t unit = 1) const;
 
    private:
     friend class ThreadTeam;

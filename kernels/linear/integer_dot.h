@@ -25,8 +25,7 @@ struct IntegerDot {
       });
       for (uint64_t p = 0; p < w.encoding.planes; ++p) {
         typename V::Ints sums[tiles][tokens];
-        Traits::template sum<tiles, tokens>(group_blocks(w, tile, g, p), w.layout.tile_bytes, w.layout.group_blocks, a,
-                                            call.in.code_stride, sums);
+        Traits::template sum<tiles, tokens>(tile_run(w, tile, g, p), w.layout.group_blocks, a, call.in.code_stride, sums);
         unroll<tiles>([&](auto t) TERN_LAMBDA {
           const typename V::Floats scales = load_scales<V>(w, tile + t, g, p);
           unroll<tokens>([&](auto k) TERN_LAMBDA {

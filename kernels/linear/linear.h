@@ -65,7 +65,7 @@ struct TileRange {
 // REQUIRES views that agree (a LinearPlan has checked them). Thread-safe; threads take disjoint tiles.
 // scratch: per thread, 64-byte aligned, kLinearScratchBytes long (look-up tables, unpacked tiles).
 using LinearKernel = void (*)(const WeightView&, const InputView&, const OutputView&, TileRange, std::byte* scratch);
-inline constexpr size_t kLinearScratchBytes = 256 * 1024;
+inline constexpr size_t kLinearScratchBytes = 1024 * 1024;
 
 enum class LinearInput : uint8_t { f32, int8 };
 enum class KernelFamily : uint8_t { reference, dot, multiplication_free };

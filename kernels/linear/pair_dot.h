@@ -85,10 +85,10 @@ struct PairDot {
   static constexpr int32_t kZero = Rows::Single::kZero;
 
   template <int tiles, int tokens>
-  TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
-                              uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
+  TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
+                              typename V::Ints (&sums)[tiles][tokens]) {
     if constexpr (tokens % 2 != 0) {
-      Rows::Single::template sum<tiles, tokens>(codes, tile_bytes, blocks, a, a_stride, sums);
+      Rows::Single::template sum<tiles, tokens>(run, blocks, a, a_stride, sums);
     } else {
       typename V::PairSums part[tiles][tokens / 2];
       fill(part, V::zero_pairs());
@@ -97,7 +97,7 @@ struct PairDot {
         unroll<Rows::kSteps>([&](auto step) TERN_LAMBDA {
           typename V::RowPairs rows[tiles];
           unroll<tiles>([&](auto t) TERN_LAMBDA {
-            rows[t] = Rows::template load<step()>(codes + b * kBlockBytes + t * tile_bytes);
+            rows[t] = Rows::template load<step()>(run.codes + b * kBlockBytes + t * run.tile_bytes);
           });
           add_pairs<V>(rows, a, a_stride, part);
           a += 8;
@@ -106,8 +106,7 @@ struct PairDot {
       split_pairs<V>(part, sums);
       if (whole == blocks) return;
       typename V::Ints last[tiles][tokens];
-      Rows::Single::template sum<tiles, tokens>(codes + whole * kBlockBytes, tile_bytes, blocks - whole, a, a_stride,
-                                                last);
+      Rows::Single::template sum<tiles, tokens>(run.from(whole * kBlockBytes), blocks - whole, a, a_stride, last);
       unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { sums[t][k] = V::add(sums[t][k], last[t][k]); });
     }
   }

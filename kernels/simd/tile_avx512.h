@@ -189,7 +189,7 @@ struct Avx512 {
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(signed_codes, 24 - 8 * column), 24));
   }
 
-  static constexpr int kTritTiles = 4, kTrit5Tiles = 4, kTritBatchTiles = 2, kTritTokens = 4;
+  static constexpr int kTritTiles = 4, kTrit5Tiles = 4, kTritBatchTiles = 2, kTritTokens = 4, kTritChains = 1;
   static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 2, kInt8Tokens = 4;
   static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4, kCodeTiles = 8;
 

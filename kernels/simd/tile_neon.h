@@ -273,7 +273,7 @@ struct Neon {
     });
   }
 
-  static constexpr int kTritTiles = 2, kTrit5Tiles = 1, kTritBatchTiles = 1, kTritTokens = 2;
+  static constexpr int kTritTiles = 2, kTrit5Tiles = 1, kTritBatchTiles = 1, kTritTokens = 2, kTritChains = 1;
   static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 2;
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4, kCodeTiles = 2;
 

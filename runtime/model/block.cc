@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
+#include "base/checked.h"
 #include "formats/encoding/values.h"
 #include "runtime/model/attention.h"
 #include "runtime/model/rope_table.h"
@@ -11,6 +13,8 @@ namespace tern {
 namespace {
 
 using Range = ThreadTeam::Member::Range;
+
+constexpr uint64_t kDealtTiles = 8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
 // The forward pass of one member. Methods named after stages do this member's share and end before a barrier.
 class Forward {
@@ -35,9 +39,9 @@ class Forward {
     normalize(b.attn_norm, b.attn_in, b.attn_own);
     barrier();
     clock_.enter(Stage::qkv);
-    linear(b.q, {b.attn_in, b.attn_own, 0}, p_.q, m_.q_size());
-    linear(b.k, {b.attn_in, b.attn_own, 1}, p_.k, m_.kv_size());
-    linear(b.v, {b.attn_in, b.attn_own, 2}, p_.v, m_.kv_size());
+    deal({task(b.q, {b.attn_in, b.attn_own, 0}, p_.q, m_.q_size()),
+          task(b.k, {b.attn_in, b.attn_own, 1}, p_.k, m_.kv_size()),
+          task(b.v, {b.attn_in, b.attn_own, 2}, p_.v, m_.kv_size())});
     barrier();
     clock_.enter(Stage::rope);
     rotate_and_append(b, layer);
@@ -124,29 +128,14 @@ class Forward {
                      in.codes + t * plan.code_stride, in.scales + t * plan.groups, in.sums + t * plan.groups);
   }
 
-  // y = W in + bias, for the row tiles of this member and all tokens. Returns the rows.
-  Range linear(const LinearPlan& plan, const InputPlan& input, const LinearInputBuffer& in, float* y, uint64_t stride,
-               uint64_t count) {
-    if (p_.observer) p_.observer->see(plan, in.x, input.x_stride, count, me_.share(input.cols));
-    InputView view;
-    view.tokens = count;
-    if (plan.kernel->input == LinearInput::int8) {
-      view.codes = in.codes, view.code_stride = input.code_stride;
-      view.scales = in.scales, view.sums = in.sums, view.groups = input.groups;
-    } else {
-      view.x = in.x, view.x_stride = input.x_stride;
-    }
-    const Range tiles = me_.share(plan.weight.layout.tiles);
-    const Range rows{std::min(tiles.begin * plan.weight.layout.tile_rows, plan.weight.rows),
-                     std::min(tiles.end * plan.weight.layout.tile_rows, plan.weight.rows)};
-    if (rows.begin == rows.end) return rows;
-    plan.kernel->run(plan.weight, view, {y, stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
-    if (!plan.bias.empty()) {
-      for (uint64_t t = 0; t < count; ++t)
-        e_.add(plan.bias.data() + rows.begin, rows.end - rows.begin, y + t * stride + rows.begin);
-    }
-    return rows;
-  }
+  // y = W in + bias, of `tokens` inputs.
+  struct Task {
+    const LinearPlan& plan;
+    const InputPlan& input;
+    const LinearInputBuffer& in;
+    float* y;
+    uint64_t stride, tokens;
+  };
 
   // The input of layer `index` of a group: the shared one, or its own.
   struct GroupInput {
@@ -155,31 +144,83 @@ class Forward {
     size_t index;
   };
 
-  Range linear(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
-    if (in.own.empty()) return linear(plan, in.shared, p_.in, y, stride, p_.tokens.size());
-    return linear(plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size());
+  Task task(const LinearPlan& plan, const GroupInput& in, float* y, uint64_t stride) {
+    if (in.own.empty()) return {plan, in.shared, p_.in, y, stride, p_.tokens.size()};
+    return {plan, in.own[in.index], p_.own[in.index], y, stride, p_.tokens.size()};
+  }
+
+  // Computes the rows of these tiles, and returns them.
+  Range compute(const Task& task, Range tiles) {
+    const LinearPlan& plan = task.plan;
+    InputView view;
+    view.tokens = task.tokens;
+    if (plan.kernel->input == LinearInput::int8) {
+      view.codes = task.in.codes, view.code_stride = task.input.code_stride;
+      view.scales = task.in.scales, view.sums = task.in.sums, view.groups = task.input.groups;
+    } else {
+      view.x = task.in.x, view.x_stride = task.input.x_stride;
+    }
+    plan.kernel->run(plan.weight, view, {task.y, task.stride}, {tiles.begin, tiles.end}, p_.scratch[me_.index()]);
+    const uint64_t height = plan.weight.layout.tile_rows;
+    const Range rows{tiles.begin * height, std::min(tiles.end * height, plan.weight.rows)};
+    for (uint64_t t = 0; t < task.tokens && !plan.bias.empty(); ++t)
+      e_.add(plan.bias.data() + rows.begin, rows.end - rows.begin, task.y + t * task.stride + rows.begin);
+    return rows;
+  }
+
+  void observe(const Task& task) {
+    if (!p_.observer) return;
+    p_.observer->see(task.plan, task.in.x, task.input.x_stride, task.tokens, me_.share(task.input.cols));
+  }
+
+  // The tasks' tiles, one task after the other, as members come for them; after(rows) of each part.
+  template <class After>
+  void deal(std::initializer_list<Task> tasks, const After& after) {
+    uint64_t count = 0;
+    for (const Task& task : tasks) {
+      observe(task);
+      count += task.plan.weight.layout.tiles;
+    }
+    for (Range dealt; (dealt = me_.take(count, kDealtTiles)).begin != dealt.end;) {
+      uint64_t first = 0;
+      for (const Task& task : tasks) {
+        const uint64_t last = first + task.plan.weight.layout.tiles;
+        const Range tiles{std::clamp(dealt.begin, first, last) - first, std::clamp(dealt.end, first, last) - first};
+        if (tiles.begin != tiles.end) after(compute(task, tiles));
+        first = last;
+      }
+    }
+  }
+  void deal(std::initializer_list<Task> tasks) {
+    deal(tasks, [](Range) {});
   }
 
   // x += W mid.
   void linear_and_add(const LinearPlan& plan, const InputPlan& input) {
     const uint64_t count = p_.tokens.size(), n = c_.hidden_size;
-    const Range rows = linear(plan, input, p_.mid, p_.added, n, count);
-    for (uint64_t t = 0; t < count; ++t) {
-      e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
-    }
+    deal({{plan, input, p_.mid, p_.added, n, count}}, [&](Range rows) {
+      for (uint64_t t = 0; t < count; ++t)
+        e_.add(p_.added + t * n + rows.begin, rows.end - rows.begin, p_.x + t * n + rows.begin);
+    });
   }
 
-  // mid = activation(gate) * up. Both linears have the same rows, so a member finds its gates where it needs them.
+  // mid = activation(gate) * up. Both linears have the same rows: who has the gates computes what they are for.
   void gated(const Block& b) {
-    const uint64_t count = p_.tokens.size(), n = c_.ffn_size;
-    const Range rows = linear(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
-    linear(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
-    clock_.enter(Stage::activate);
+    const uint64_t n = c_.ffn_size;
+    const Task gate = task(b.gate, {b.ffn_in, b.ffn_own, 0}, p_.gate, n);
+    const Task up = task(b.up, {b.ffn_in, b.ffn_own, 1}, p_.up, n);
     const auto activate = c_.activation == Activation::silu ? e_.silu_mul : e_.relu2_mul;
-    for (uint64_t t = 0; t < count; ++t) {
-      activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
-               p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
-    }
+    observe(up);
+    deal({gate}, [&](Range rows) {
+      const uint64_t height = b.up.weight.layout.tile_rows;
+      compute(up, {rows.begin / height, ceil_div(rows.end, height)});
+      clock_.enter(Stage::activate);
+      for (uint64_t t = 0; t < p_.tokens.size(); ++t) {
+        activate(p_.gate + t * n + rows.begin, p_.up + t * n + rows.begin, rows.end - rows.begin,
+                 p_.mid.x + t * b.ffn_mid.x_stride + rows.begin);
+      }
+      clock_.enter(Stage::gate_up);
+    });
   }
 
   void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
@@ -233,7 +274,7 @@ class Forward {
     }
     barrier();
     clock_.enter(Stage::head);
-    if (count != 0) linear(m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count);
+    if (count != 0) deal({{m_.head, m_.head_in, p_.in, p_.logits, c_.vocab_size, count}});
   }
 
   const Model::Parts& m_;

@@ -1,6 +1,6 @@
 // The forward pass of a piece: tokens of any sequences through all decoder blocks, and the head for those that
 // ask. Every member of a thread team calls forward() with the same piece. The split never changes a result:
-// linears are cut by row tiles, norms and rounding by tokens, attention by (token, head).
+// linears are dealt by row tiles to whoever is free, norms and rounding by tokens, attention by (token, head).
 #pragma once
 
 #include <array>

@@ -150,3 +150,53 @@ TEST_CASE("shares of a huge count do not overflow") {
   CHECK(shares[1].begin == 1ull << 63);
   CHECK(shares[1].end == count);
 }
+
+TEST_CASE("what is dealt reaches each index once, again after every barrier") {
+  for (const unsigned threads : {1u, 2u, 5u}) {
+    ThreadTeam team(threads);
+    for (const uint64_t unit : {1u, 8u}) {
+      std::vector<std::atomic<int>> seen(1003);
+      std::atomic<int> badly_cut{0};
+      const int deals = 20;
+      team.run([&](const ThreadTeam::Member& member) {
+        for (int deal = 0; deal < deals; ++deal) {
+          for (auto range = member.take(seen.size(), unit); range.begin != range.end;
+               range = member.take(seen.size(), unit)) {
+            badly_cut += range.begin % unit != 0 || (range.end % unit != 0 && range.end != seen.size());
+            for (uint64_t i = range.begin; i < range.end; ++i) ++seen[i];
+          }
+          member.barrier();
+        }
+      });
+      CHECK(badly_cut == 0);
+      CHECK(std::all_of(seen.begin(), seen.end(), [&](const auto& count) { return count == deals; }));
+    }
+  }
+}
+
+TEST_CASE("a member that stands still leaves what is dealt to the others") {
+  ThreadTeam team(2);
+  std::atomic<uint64_t> done{0}, held{0};
+  team.run([&](const ThreadTeam::Member& member) {
+    for (auto range = member.take(1000); range.begin != range.end; range = member.take(1000)) {
+      if (range.begin == 0) {  // whoever has the first part waits until the other has done the rest
+        held = range.end;
+        while (member.size() == 2 && done < 1000 - range.end) {
+        }
+      }
+      done += range.end - range.begin;
+    }
+  });
+  CHECK(done == 1000);
+  CHECK(held <= 500);
+}
+
+TEST_CASE("nothing to deal") {
+  ThreadTeam team(3);
+  std::atomic<int> empty{0};
+  team.run([&](const ThreadTeam::Member& member) {
+    const auto range = member.take(0);
+    empty += range.begin == range.end;
+  });
+  CHECK(empty == 3);
+}

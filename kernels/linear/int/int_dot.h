@@ -46,23 +46,21 @@ struct IntDot {
   static constexpr int32_t kZero = Round::kZero;
 
   template <int tiles, int tokens>
-  TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
-                              uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
+  TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
+                              typename V::Ints (&sums)[tiles][tokens]) {
     typename V::Int8Sums part[tiles][tokens];
     fill(part, V::zero_int8());
     for (uint64_t b = 0; b < blocks; b += Unit::kBlocks, a += 4 * Unit::kSteps)
-      add_unit(codes + b * kBlockBytes, tile_bytes, a, a_stride, part);
+      add_unit(run, b * kBlockBytes, a, a_stride, part);
     unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { sums[t][k] = V::widen_int8(part[t][k]); });
   }
 
   template <int tiles, int tokens>
-  TERN_INLINE static void add_unit(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
+  TERN_INLINE static void add_unit(const TileRun& run, uint64_t at, const int8_t* a, uint64_t a_stride,
                                    typename V::Int8Sums (&part)[tiles][tokens]) {
     typename V::Codes unit[tiles][Unit::kBlocks];
-    unroll<tiles>([&](auto t) TERN_LAMBDA {
-      load_unit<V, bits>(codes + t * tile_bytes, unit[t]);
-      unroll<Unit::kBlocks>([&](auto b) TERN_LAMBDA { prefetch_ahead(codes + t * tile_bytes + b * kBlockBytes); });
-    });
+    unroll<tiles>([&](auto t) TERN_LAMBDA { load_unit<V, bits>(run.codes + at + t * run.tile_bytes, unit[t]); });
+    unroll<Unit::kBlocks>([&](auto b) TERN_LAMBDA { prefetch_tiles<tiles>(run, at + b * kBlockBytes); });
     unroll<Unit::kSteps / Round::kSteps>([&](auto round) TERN_LAMBDA {
       typename Round::Codes round_codes[tiles][Round::kSteps];
       unroll2<tiles, Round::kSteps>([&](auto t, auto s) TERN_LAMBDA {

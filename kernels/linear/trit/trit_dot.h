@@ -12,36 +12,41 @@ template <class V, class Packing = TwoBits<V>>
 struct TritDot {
   static constexpr int32_t kZero = Packing::kZero;
 
-  // sums[t][k] = sum over `blocks` blocks of code * activation, for tiles `tile_bytes` apart.
+  // sums[t][k] = sum over `blocks` blocks of code * activation.
   template <int tiles, int tokens>
-  TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
-                              uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
+  TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
+                              typename V::Ints (&sums)[tiles][tokens]) {
     fill(sums, V::zero_ints());
+    constexpr int chains = tokens == 1 ? V::kTritChains : 1;
     for (uint64_t b = 0; b < blocks;) {
       const uint64_t end = blocks - b < Packing::kBlocks ? blocks : b + Packing::kBlocks;
-      typename V::TritSums part[tiles][tokens];
+      typename V::TritSums part[chains * tiles][tokens];
       fill(part, V::zero_trits());
-      for (; b < end; ++b) add_block(codes + b * kBlockBytes, tile_bytes, a + 4 * Packing::kPlaces * b, a_stride, part);
-      unroll2<tiles, tokens>([&](auto t, auto k)
-                                 TERN_LAMBDA { sums[t][k] = V::add(sums[t][k], V::widen_trits(part[t][k])); });
+      for (; b < end; ++b) add_block<tiles, chains>(run, b * kBlockBytes, a + 4 * Packing::kPlaces * b, a_stride, part);
+      unroll2<chains * tiles, tokens>([&](auto i, auto k) TERN_LAMBDA {
+        constexpr int t = i() % tiles;
+        sums[t][k] = V::add(sums[t][k], V::widen_trits(part[i][k]));
+      });
     }
   }
 
-  template <int tiles, int tokens>
-  TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
-                                    typename V::TritSums (&part)[tiles][tokens]) {
+  // Place q of tile t adds to part[q % chains * tiles + t].
+  template <int tiles, int chains, int sums, int tokens>
+  TERN_INLINE static void add_block(const TileRun& run, uint64_t at, const int8_t* a, uint64_t a_stride,
+                                    typename V::TritSums (&part)[sums][tokens]) {
     typename Packing::State block[tiles];
-    unroll<tiles>([&](auto t) TERN_LAMBDA {
-      block[t] = Packing::begin(V::load_codes(codes + t * tile_bytes));
-      prefetch_ahead(codes + t * tile_bytes);
-    });
+    unroll<tiles>([&](auto t)
+                      TERN_LAMBDA { block[t] = Packing::begin(V::load_codes(run.codes + at + t * run.tile_bytes)); });
+    prefetch_tiles<tiles>(run, at);
     unroll<Packing::kPlaces>([&](auto q) TERN_LAMBDA {
       typename V::Codes unpacked[tiles];
       unroll<tiles>([&](auto t) TERN_LAMBDA { unpacked[t] = Packing::template next<q()>(block[t]); });
       unroll<tokens>([&](auto k) TERN_LAMBDA {
         const auto input = V::template load_trit_input<q()>(a + k * a_stride);
-        unroll<tiles>([&](auto t)
-                          TERN_LAMBDA { part[t][k] = V::template dot_trits<q()>(part[t][k], unpacked[t], input); });
+        unroll<tiles>([&](auto t) TERN_LAMBDA {
+          typename V::TritSums& sum = part[q() % chains * tiles + t()][k];
+          sum = V::template dot_trits<q()>(sum, unpacked[t], input);
+        });
       });
     });
   }

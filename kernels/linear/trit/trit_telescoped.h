@@ -22,43 +22,48 @@ struct TelescopedDot {
   static constexpr int32_t kZero = V::kInt8Zero / 128;
   static_assert(kZero == Digits::kZero);
   static constexpr uint64_t kBlocks = 1600;
+  static constexpr int kChains = V::kTritChains;
 
   template <int tiles, int tokens>
-  TERN_INLINE static void sum(const std::byte* codes, uint64_t tile_bytes, uint64_t blocks, const int8_t* a,
-                              uint64_t a_stride, typename V::Ints (&sums)[tiles][tokens]) {
+  TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
+                              typename V::Ints (&sums)[tiles][tokens]) {
     if constexpr (tokens > 1) {
-      Digits::template sum<tiles, tokens>(codes, tile_bytes, blocks, a, a_stride, sums);
+      Digits::template sum<tiles, tokens>(run, blocks, a, a_stride, sums);
     } else {
       fill(sums, V::zero_ints());
       for (uint64_t b = 0; b < blocks;) {
         const uint64_t end = blocks - b < kBlocks ? blocks : b + kBlocks;
-        typename V::Int8Sums here[tiles][tokens], next[tiles][tokens];
+        typename V::Int8Sums here[kChains * tiles][tokens], next[kChains * tiles][tokens];
         fill(here, V::zero_int8());
         fill(next, V::zero_int8());
-        for (; b < end; ++b) add_block(codes + b * kBlockBytes, tile_bytes, a + 20 * b, a_stride, here, next);
-        unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA {
-          sums[t][k] = V::add(sums[t][k], V::telescope(V::widen_int8(here[t][k]), V::widen_int8(next[t][k])));
+        for (; b < end; ++b) add_block<tiles>(run, b * kBlockBytes, a + 20 * b, a_stride, here, next);
+        unroll2<kChains * tiles, tokens>([&](auto i, auto k) TERN_LAMBDA {
+          const auto part = V::telescope(V::widen_int8(here[i][k]), V::widen_int8(next[i][k]));
+          sums[i() % tiles][k] = V::add(sums[i() % tiles][k], part);
         });
       }
     }
   }
 
-  template <int tiles, int tokens>
-  TERN_INLINE static void add_block(const std::byte* codes, uint64_t tile_bytes, const int8_t* a, uint64_t a_stride,
-                                    typename V::Int8Sums (&here)[tiles][tokens],
-                                    typename V::Int8Sums (&next)[tiles][tokens]) {
+  // Place q of tile t adds to here and next[q % kChains * tiles + t].
+  template <int tiles, int sums, int tokens>
+  TERN_INLINE static void add_block(const TileRun& run, uint64_t at, const int8_t* a, uint64_t a_stride,
+                                    typename V::Int8Sums (&here)[sums][tokens],
+                                    typename V::Int8Sums (&next)[sums][tokens]) {
     typename V::Int8Codes x[tiles];
-    unroll<tiles>([&](auto t) TERN_LAMBDA {
-      x[t] = V::split_int8(V::load_codes(codes + t * tile_bytes));
-      prefetch_ahead(codes + t * tile_bytes);
-    });
+    unroll<tiles>([&](auto t)
+                      TERN_LAMBDA { x[t] = V::split_int8(V::load_codes(run.codes + at + t * run.tile_bytes)); });
+    prefetch_tiles<tiles>(run, at);
     unroll<5>([&](auto q) TERN_LAMBDA {
+      constexpr int chain = q() % kChains * tiles;
       unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA {
-        here[t][k] = V::dot_int8(here[t][k], x[t], V::load_int8_input(a + k * a_stride + 4 * q()));
+        typename V::Int8Sums& sum = here[chain + t()][k];
+        sum = V::dot_int8(sum, x[t], V::load_int8_input(a + k * a_stride + 4 * q()));
       });
       unroll<tiles>([&](auto t) TERN_LAMBDA { x[t] = V::triple(x[t]); });
       unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA {
-        next[t][k] = V::dot_int8(next[t][k], x[t], V::load_int8_input(a + k * a_stride + 4 * q()));
+        typename V::Int8Sums& sum = next[chain + t()][k];
+        sum = V::dot_int8(sum, x[t], V::load_int8_input(a + k * a_stride + 4 * q()));
       });
     });
   }
