@@ -22,8 +22,12 @@ set(keep_order $<$<CXX_COMPILER_ID:GNU>:-fno-tree-ter> $<$<CXX_COMPILER_ID:GNU>:
 function(tern_linear_isa flags isa)
   foreach(encoding ${ARGN})
     set(file linear/${encoding}/${encoding}_${isa}.cc)
+    set(scalar)
+    if(encoding STREQUAL vector)  # GCC would join sums of scalar look-ups to vectors, value by value
+      set(scalar -fno-tree-slp-vectorize)
+    endif()
     target_sources(tern_kernels PRIVATE ${file})
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${keep_order};${unrolled};${flags}")
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${keep_order};${unrolled};${scalar};${flags}")
   endforeach()
 endfunction()
 

@@ -29,6 +29,9 @@ ENCODINGS = [
     ("int4", ["--weights", "int4"]),
     *((f"PTQTP, K={k}", ["--weights", "ptqtp", "--planes", str(k)]) for k in (1, 2, 3)),
     *((f"PTQTP, K={k}, calibrated", ["--weights", "ptqtp", "--planes", str(k), *CALIBRATION]) for k in (1, 2, 3)),
+    ("vectors of 4 columns", ["--weights", "vq"]),
+    ("vectors of 4 columns, calibrated", ["--weights", "vq", *CALIBRATION]),
+    ("vectors of 8 columns, two codebooks", ["--weights", "vq", "--length", "8", "--codebooks", "2"]),
     ("ternary by absmean", ["--weights", "trit"]),
 ]
 # Trained to be ternary; compared with the model that they were trained from. Checkpoint, base, forms.

@@ -108,7 +108,10 @@ struct Converted {
       CHECK(line.exact == (a == b));
       CHECK(line.relative_error == Approx(std::sqrt(error / norm)).margin(1e-12));
       CHECK(line.encoding == describe(record(line.name).encoding));
-      CHECK(line.bytes == record(line.name).codes.bytes + record(line.name).scales.bytes);
+      uint64_t bytes = record(line.name).codes.bytes + record(line.name).scales.bytes;
+      if (const uint32_t at = record(line.name).codebook; at != kNoTensor)
+        bytes += file->description().tensors[at].codes.bytes + file->description().tensors[at].scales.bytes;
+      CHECK(line.bytes == bytes);
     }
   }
 };
@@ -128,6 +131,28 @@ ConvertOptions with_weights(WeightChoice choice) {
 }
 
 }  // namespace
+
+TEST_CASE("convert: vectors of codebooks", "[convert][vq]") {
+  ConvertOptions options = with_weights(WeightChoice::vq);
+  for (const uint8_t planes : {1, 2}) {
+    options.vq.planes = planes, options.vq.length = planes == 1 ? 4 : 8, options.vq.bits = 5;
+    const Converted c(small(Weights::dense), options), again(small(Weights::dense), options);
+    INFO(c.error);
+    REQUIRE(c.report);
+    c.check_report();
+    const TensorRecord& up = c.record("blocks.0.ffn.up");
+    CHECK(up.encoding.kind == EncodingKind::vector);
+    CHECK(up.encoding.axis == VectorAxis::input);
+    CHECK(up.encoding.planes == planes);
+    CHECK(c.file->description().tensors[up.codebook].name == "blocks.0.ffn.up.codebook");
+    CHECK(c.tap("blocks.0.ffn.up") == Tap::quantized);
+    CHECK(line_of(*c.report, "blocks.0.ffn.up").relative_error < 0.7);
+    CHECK(c.stored("blocks.1.attn.q") == again.stored("blocks.1.attn.q"));
+  }
+  options.vq.bits = 9;
+  const Converted refused(small(Weights::dense), options);
+  CHECK_THAT(refused.error, Contains("codebooks of 9 bits"));
+}
 
 TEST_CASE("convert: packed BitNet stays exact and keeps its activation rounding", "[convert]") {
   for (Architecture architecture : {Architecture::llama, Architecture::bitnet}) {

@@ -39,7 +39,7 @@ struct PermuteRun {
 
 // No multiplication here.
 template <class Tables, int tiles, bool full>
-[[gnu::noinline]] void vector_permute_sums(PermuteRun run, const uint8_t* tables, uint64_t count) {
+[[gnu::noinline]] void vector_permute_table_sums(PermuteRun run, const uint8_t* tables, uint64_t count) {
   typename Tables::Sums s[tiles];
   uint64_t rows[tiles];
   unroll<tiles>([&](auto t) TERN_LAMBDA {
@@ -72,7 +72,7 @@ void permute_tiles(const LinearCall& call, TileRange range, uint64_t plane, uint
       run.lanes[t] = vector_lanes(e, call.w.layout, tile);
     }
     const bool full = run.lanes[tiles - 1] == kInputLanes;
-    (full ? vector_permute_sums<Tables, tiles, true> : vector_permute_sums<Tables, tiles, false>)(run, tables, count);
+    (full ? vector_permute_table_sums<Tables, tiles, true> : vector_permute_table_sums<Tables, tiles, false>)(run, tables, count);
   }
   if constexpr (tiles > 1) permute_tiles<Tables, tiles / 2>(call, range, plane, position, count, tables, sums);
 }
