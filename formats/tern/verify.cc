@@ -172,7 +172,7 @@ class PayloadVerifier {
     for (uint64_t at = 0; at < unit.size(); ++at) {
       const uint64_t row = at % (2 * kPhaseWords) / 2, first = at / (unit.size() / 2) * 2 + at % 2;
       const uint64_t used = row < rows && first < cols ? (cols - first + 3) / 4 : 0;
-      if (used < 8 && unit[at] >> used != std::byte{0}) return false;
+      if (used < 8 && (unit[at] >> used) != std::byte{0}) return false;
     }
     return true;
   }

@@ -315,7 +315,7 @@ class Run(Case):
     def test_logits_do_not_depend_on_how(self):
         words = ["--tokens", "-p", "1 361 363 261 348", "-n", "12", "--temp", "0"]
         expected = self.hash_of(*words)
-        for more in (["-t", "1"], ["-t", "2"], ["-ub", "1"], ["-ub", "3"], ["--isa", "scalar"], ["--family", "reference"]):
+        for more in (["-t", "1"], ["-t", "2"], ["-ub", "1"], ["-ub", "3"], ["--isa", "scalar"], ["--family", "reference"], ["--no-mmap"]):
             self.assertEqual(self.hash_of(*words, *more), expected, more)
         self.assertNotEqual(self.hash_of(*words, "--act", "f32"), expected)
 
