@@ -14,6 +14,9 @@ add_compile_options(-Wall -Wextra -ffp-contract=off -fno-fast-math)
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)  # a joined source is no header
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-psabi>)  # notes on pairs of floats, for callers of GCC 9
+endif()
 if(TERN_STATIC)
   string(APPEND CMAKE_EXE_LINKER_FLAGS " -static")
   include(CheckLinkerFlag)  # the linker warns of dlopen in libgomp.a, where offloading would need it

@@ -22,8 +22,12 @@ folder = None  # a temporary directory for the whole run
 model = None  # the converted demo
 
 
+def emulated(program, *words):
+    return (options.emulator.split(";") if options.emulator else []) + [program, *map(str, words)]
+
+
 def command(*words):
-    return (options.emulator.split(";") if options.emulator else []) + [options.tern, *map(str, words)]
+    return emulated(options.tern, *words)
 
 
 def environment(extra):
@@ -134,7 +138,7 @@ class Convert(Case):
 
     def test_fairy2i(self):
         source, out = self.folder / "hf", self.folder / "f.tern"
-        subprocess.run([options.make_checkpoint, source, "--layers", "1", "--dtype", "bf16"], check=True)
+        subprocess.run(emulated(options.make_checkpoint, source, "--layers", "1", "--dtype", "bf16"), check=True)
         convert = ["convert", source, "-o", out, "--force"]
         self.assertIn("phase U and W, 3 stages, f32 scale per tensor", self.ok(*convert, "--weights", "fairy2i:3").stdout)
         fitted = self.ok(*convert, "--weights", "fairy2i", "--fairy2i-scales", "tile", "--fairy2i-joint",
@@ -198,9 +202,9 @@ class Convert(Case):
 
     def test_interrupt(self):
         source = self.folder / "big"
-        subprocess.run((options.emulator.split(";") if options.emulator else []) +
-                       [options.make_checkpoint, source, "--hidden", "512", "--ffn", "1536", "--layers", "8", "--heads", "8",
-                        "--kv-heads", "8", "--vocab", "4096", "--context", "128"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(emulated(options.make_checkpoint, source, "--hidden", "512", "--ffn", "1536", "--layers", "8", "--heads",
+                                "8", "--kv-heads", "8", "--vocab", "4096", "--context", "128"), check=True,
+                       stdout=subprocess.DEVNULL)
         output = self.folder / "m.tern"
         process = subprocess.Popen(command("convert", source, "-o", output, "--weights", "trit"), stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=environment(None))
@@ -214,9 +218,8 @@ class Convert(Case):
 
     def test_calibration(self):
         source, ids = self.folder / "dense", self.folder / "ids"
-        subprocess.run((options.emulator.split(";") if options.emulator else []) +
-                       [options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
-                        "--kv-heads", "4", "--vocab", "64", "--context", "32"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(emulated(options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
+                                "--kv-heads", "4", "--vocab", "64", "--context", "32"), check=True, stdout=subprocess.DEVNULL)
         ids.write_text(" ".join(str(i * 7 % 64) for i in range(100)))
         ptqtp = ["convert", source, "--weights", "ptqtp", "-o"]
         calibrated = [*ptqtp, self.folder / "c.tern", "--calibrate", ids, "--calibrate-tokens"]
