@@ -58,8 +58,7 @@ class LinearDealer {
   }
 
  private:
-  static constexpr uint64_t kDealtTiles =
-      8;  // at least: what a kernel takes at once, and enough to be worth asking for
+  static constexpr uint64_t kDealtTiles = 8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
   // Look-up tables of the activations are made anew in every call: larger parts.
   uint64_t least_part(std::initializer_list<LinearTask> tasks, uint64_t count) const {
