@@ -99,11 +99,14 @@ class Help(Case):
         self.refused("run", "-m", model, "--temp", "nan", code=2, says="finite")
         self.refused("run", "-m", model, "-n", "-2", code=2, says="-2")
         self.refused("run", "-m", model, "--repeat-penalty", "0", code=2, says="--repeat-penalty")
+        for bias in ("5", "5+", "x+1", "-1+2", "5+nan", "5+inf", "5+1x"):
+            self.refused("run", "-m", model, "--logit-bias", bias, code=2, says=f"'{bias}'")
         self.refused("run", "-m", model, "-p", "a", "-f", "b", code=2, says="excludes")
 
     def test_defaults_are_those_of_llama_cpp(self):
         flags = ("--temp FLOAT=0.8", "--top-k INT=40", "--top-p FLOAT=0.95", "--min-p FLOAT=0.05", "--seed INT=-1",
-                 "--repeat-penalty FLOAT:POSITIVE=1", "--repeat-last-n INT=64")
+                 "--repeat-penalty FLOAT:POSITIVE=1", "--presence-penalty FLOAT=0", "--frequency-penalty FLOAT=0",
+                 "--repeat-last-n INT=64")
         for verb, defaults in (("run", flags), ("chat", flags),
                                ("bench", ("--n-prompt UINT=[512]", "--n-gen UINT=[128]", "--repetitions UINT=5"))):
             # Without the ranges that CLI11 puts between type and default.
@@ -321,6 +324,13 @@ class Run(Case):
         for more in (["-t", "1"], ["-t", "2"], ["-ub", "1"], ["-ub", "3"], ["--isa", "scalar"], ["--family", "reference"], ["--no-mmap"]):
             self.assertEqual(self.hash_of(*words, *more), expected, more)
         self.assertNotEqual(self.hash_of(*words, "--act", "f32"), expected)
+
+    def test_logit_bias_bans_a_token(self):
+        words = ["run", "-m", model, "--tokens", "-p", "1 361 363 261 348", "-n", "1", "--temp", "0"]
+        best = self.ok(*words).stdout.strip()
+        other = self.ok(*words, "--logit-bias", best + "-inf").stdout.strip()
+        self.assertNotEqual(other, best)
+        self.assertEqual(self.ok(*words, "-l", best + "-inf", "-l", other + "-inf", "-l", "7+1e9").stdout.strip(), "7")
 
     def test_isa(self):
         words = ["run", "-m", model, "--tokens", "-p", "1", "-n", "1", "--temp", "0"]
