@@ -1,5 +1,6 @@
 // tern convert: a published checkpoint becomes a packed file.
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "apps/model_options.h"
 #include "apps/terminal.h"
 #include "formats/import/convert.h"
+#include "formats/import/vptq_quantizer.h"
 
 namespace tern::app {
 namespace {
@@ -25,17 +27,23 @@ struct ConvertFlags {
   PhaseOptions fairy2i;
   std::string fairy2i_scales = "tensor", fairy2i_variant, fairy2i_head;
   unsigned length = VqOptions().length, index_bits = VqOptions().bits, codebooks = VqOptions().planes;
+  VqOptions vq;  // the rest
+  std::string kmeans_mode = "hessian";
+  VptqOptions vptq;  // what is not in vq
   TextSource calibration{"", 16384};
   bool force = false, quiet = false;
 };
 
 constexpr std::pair<const char*, WeightChoice> kChoices[] = {
-    {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit},
-    {"f32", WeightChoice::f32},        {"f16", WeightChoice::f16},
-    {"bf16", WeightChoice::bf16},      {"int8", WeightChoice::int8},
-    {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4},
-    {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover},
+    {"auto", WeightChoice::automatic},  {"trit", WeightChoice::trit},
+    {"f32", WeightChoice::f32},         {"f16", WeightChoice::f16},
+    {"bf16", WeightChoice::bf16},       {"int8", WeightChoice::int8},
+    {"int6", WeightChoice::int6},       {"int4", WeightChoice::int4},
+    {"ptqtp", WeightChoice::ptqtp},     {"ptqtp-recover", WeightChoice::ptqtp_recover},
     {"fairy2i", WeightChoice::fairy2i}, {"vq", WeightChoice::vq}};
+
+constexpr std::pair<const char*, VqTraining> kKmeansModes[] = {
+    {"hessian", VqTraining::hessian}, {"plain", VqTraining::plain}, {"none", VqTraining::none}};
 
 constexpr std::pair<const char*, PhaseRegion> kRegions[] = {
     {"tensor", PhaseRegion::tensor}, {"row", PhaseRegion::row}, {"tile", PhaseRegion::tile}};
@@ -56,6 +64,7 @@ std::vector<std::string> choice_names() {
 
 std::vector<std::string> weight_names() {
   std::vector<std::string> names = choice_names();
+  names.emplace_back("vptq");
   for (unsigned stages = 1; stages <= kMaxPhaseStages; ++stages) names.push_back(fmt::format("fairy2i:{}", stages));
   return names;
 }
@@ -148,6 +157,43 @@ ImportOptions import_options(const ConvertFlags& flags) {
   return options;
 }
 
+VqOptions vq_options(const ConvertFlags& flags) {
+  VqOptions vq = flags.vq;
+  vq.length = static_cast<uint8_t>(flags.length);
+  vq.bits = static_cast<uint8_t>(flags.index_bits);
+  vq.planes = static_cast<uint8_t>(flags.codebooks);
+  for (const auto& [name, training] : kKmeansModes) {
+    if (flags.kmeans_mode == name) vq.training = training;
+  }
+  return vq;
+}
+
+// --weights vptq: what it shares with vq, and its own.
+VptqOptions vptq_options(const ConvertFlags& flags) {
+  VptqOptions vptq = flags.vptq;
+  vptq.length = flags.length, vptq.bits = flags.index_bits, vptq.residual = flags.codebooks == 2;
+  vptq.groups = flags.vq.groups, vptq.feedback = flags.vq.feedback, vptq.seed = flags.vq.seed;
+  return vptq;
+}
+
+Status check_vptq(const ConvertFlags& flags) {
+  const VptqOptions& o = flags.vptq;
+  const VptqOptions usual;
+  const bool outliers = o.outlier_length != usual.outlier_length || o.outlier_bits != usual.outlier_bits;
+  if (flags.weights != "vptq" && (outliers || o.outlier_percent != 0))
+    return invalid_argument("--outliers, --outlier-length and --outlier-bits belong to --weights vptq");
+  if (outliers && o.outlier_percent == 0)
+    return invalid_argument("--outlier-length and --outlier-bits belong to --outliers");
+  if (flags.weights == "vptq" && flags.codebooks > 2)
+    return invalid_argument("--weights vptq has a main and a residual codebook: --codebooks 1 or 2");
+  if (flags.weights == "vptq" && flags.kmeans_mode != "hessian")
+    return invalid_argument("--kmeans-mode belongs to --weights vq");
+  if (flags.calibration.path.empty() && (flags.vq.feedback || o.outlier_percent != 0)) {
+    return invalid_argument("--feedback and --outliers need a text that tells what the layers read: give --calibrate");
+  }
+  return {};
+}
+
 Result<ConvertOptions> options_of(const ConvertFlags& flags) {
   ConvertOptions options;
   options.weights = choice_of(flags.weights);
@@ -163,19 +209,26 @@ Result<ConvertOptions> options_of(const ConvertFlags& flags) {
                       options.embed == WeightChoice::ptqtp;
   if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
     return invalid_argument("--planes and --tied belong to --weights ptqtp");
-  const bool vectors = options.weights == WeightChoice::vq || options.head == WeightChoice::vq ||
-                       options.embed == WeightChoice::vq;
-  options.vq.length = static_cast<uint8_t>(flags.length);
-  options.vq.bits = static_cast<uint8_t>(flags.index_bits);
-  options.vq.planes = static_cast<uint8_t>(flags.codebooks);
-  const VqOptions usual;
-  const bool shaped = flags.length != usual.length || flags.index_bits != usual.bits || flags.codebooks != usual.planes;
-  if (!vectors && shaped) return invalid_argument("--length, --index-bits and --codebooks belong to --weights vq");
-  if (!planes && !vectors && !flags.calibration.path.empty())
-    return invalid_argument("--calibrate belongs to --weights ptqtp or vq");
+  const bool vectors =
+      options.weights == WeightChoice::vq || options.head == WeightChoice::vq || options.embed == WeightChoice::vq;
+  const bool vptq = flags.weights == "vptq";
+  options.vq = vq_options(flags);
+  if (!vectors && !vptq && options.vq != VqOptions()) {
+    return invalid_argument(
+        "--length, --index-bits, --codebooks, --group-num, --kmeans-mode, --kmeans-seed and --feedback belong to "
+        "--weights vq or vptq");
+  }
+  TERN_TRY(check_vptq(flags));
+  if (!planes && !vectors && !vptq && !flags.calibration.path.empty())
+    return invalid_argument("--calibrate belongs to --weights ptqtp, vq or vptq");
+  for (WeightChoice* table : {&options.head, &options.embed}) {  // as beside other low-bit layers
+    if (vptq && *table == WeightChoice::automatic) *table = WeightChoice::int8;
+  }
   TERN_TRY(fairy2i_options(flags, options));
   return options;
 }
+
+Status stop_if_interrupted() { return interrupted() ? aborted("conversion stopped on request") : Status(); }
 
 Status run_convert(const ConvertFlags& flags) {
   ignore_broken_pipe();
@@ -185,16 +238,22 @@ Status run_convert(const ConvertFlags& flags) {
   }
   const Timer timer;
   TERN_ASSIGN(ConvertOptions options, options_of(flags));
-  TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, import_options(flags)));
-  TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
+  const bool vptq = flags.weights == "vptq";
+  TERN_ASSIGN(SourceModel source, import_checkpoint(flags.source, import_options(flags)));
+  TERN_ASSIGN(uint64_t memory, estimate_convert_memory(source, options));
+  if (vptq) memory += vptq_working_bytes(source, vptq_options(flags), static_cast<unsigned>(omp_get_max_threads()));
   fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
   if (!source.chat_note.empty()) fmt::print("chat template: {}\n", source.chat_note);
   std::fflush(stdout);
 
   Result<ConvertReport> report = [&]() -> Result<ConvertReport> {
+    Calibration calibration;
     if (!flags.calibration.path.empty()) {
-      TERN_ASSIGN(options.calibration, calibrate(source, flags.calibration, flags.output));
+      TERN_ASSIGN(calibration, calibrate(source, flags.calibration, flags.output, options.vq.feedback || vptq));
+      options.calibration = std::move(calibration.energies);
+      if (calibration.hessians) options.hessians = calibration.hessians->triangles();
     }
+    if (vptq) TERN_TRY(quantize_vptq(source, vptq_options(flags), options.hessians, stop_if_interrupted));
     ProgressBar bar("convert");
     return convert(source, options, flags.output, bar.callback());
   }();
@@ -224,10 +283,36 @@ void add_convert(CLI::App& root, Action& chosen) {
       ->check(CLI::Range(1u, kMaxPtqtpPlanes))
       ->capture_default_str();
   verb->add_flag("--tied", o->ptqtp.tied, "ptqtp: two planes with scales 3:1");
-  verb->add_option("--length", o->length, "vq: values of a vector")->check(CLI::Range(2u, 32u))->capture_default_str();
-  verb->add_option("--index-bits", o->index_bits, "vq: bits of an index")->check(CLI::Range(1u, 8u))->capture_default_str();
-  verb->add_option("--codebooks", o->codebooks, "vq: codebooks whose entries add up")
+  verb->add_option("--length", o->length, "vq, vptq: values of a vector")
+      ->check(CLI::Range(2u, 32u))
+      ->capture_default_str();
+  verb->add_option("--index-bits", o->index_bits, "vq, vptq: bits of an index")
+      ->check(CLI::Range(1u, kMaxVptqBits))
+      ->capture_default_str();
+  verb->add_option("--codebooks", o->codebooks, "vq, vptq: codebooks whose entries add up")
       ->check(CLI::Range(1u, kMaxVqPlanes))
+      ->capture_default_str();
+  verb->add_option("--group-num", o->vq.groups, "vq, vptq: groups of columns with codebooks of their own")
+      ->check(CLI::Range(1u, 1u << 16))
+      ->capture_default_str();
+  verb->add_option("--kmeans-mode", o->kmeans_mode,
+                   "vq: codebooks by k-means, vectors weighed by the Hessian's diagonal (where there is one) or alike; "
+                   "none: evenly spaced levels, round to nearest")
+      ->check(CLI::IsMember({"hessian", "plain", "none"}))
+      ->capture_default_str();
+  verb->add_option("--kmeans-seed", o->vq.seed, "vq, vptq: of k-means")->capture_default_str();
+  verb->add_flag("--feedback", o->vq.feedback,
+                 "vq, vptq: pass errors on to later columns, as GPTQ does; with --calibrate");
+  verb->add_option(
+          "--outliers", o->vptq.outlier_percent,
+          "vptq: percent of the columns, those with most energy, that get vectors of their own; with --calibrate")
+      ->check(CLI::Range(0u, 50u))
+      ->capture_default_str();
+  verb->add_option("--outlier-length", o->vptq.outlier_length, "vptq: values of their vectors")
+      ->check(CLI::Range(2u, 32u))
+      ->capture_default_str();
+  verb->add_option("--outlier-bits", o->vptq.outlier_bits, "vptq: bits of their indices")
+      ->check(CLI::Range(1u, kMaxVptqBits))
       ->capture_default_str();
   verb->add_option("--pack", o->pack, "bits of a trit: 2, or 1.6 (five in a byte); auto: 2")
       ->check(CLI::IsMember({"1.6", "2", "auto"}))

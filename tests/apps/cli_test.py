@@ -236,6 +236,20 @@ class Convert(Case):
         self.refused("convert", source, "-o", self.folder / "c.tern", "--calibrate", ids, says="--weights ptqtp")
         self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", self.folder / "none", says="none")
         self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", ids, says="tokenizer")
+        vectors = ["convert", source, "--index-bits", "5", "-o", self.folder / "v.tern", "--force", "-q"]
+        text = ["--calibrate", ids, "--calibrate-tokens"]
+        for weights, extra in (("vq", ()), ("vptq", ("--outliers", "3", "--codebooks", "2", "--group-num", "2"))):
+            words = (*vectors, "--weights", weights, *text, "--feedback", *extra)
+            self.assertRegex(self.ok(*words).stdout, r"Hessians: [0-9.]+ [KM]iB in a temporary file beside .*v\.tern\n")
+            self.ok("verify", self.folder / "v.tern")
+            self.assertIn("vector", self.ok("inspect", self.folder / "v.tern").stdout)
+        os.remove(self.folder / "v.tern")
+        self.refused(*vectors, "--weights", "vq", "--feedback", says="give --calibrate")
+        self.refused(*vectors, "--weights", "vptq", "--outliers", "3", says="give --calibrate")
+        self.refused(*vectors, "--weights", "vq", "--outliers", "3", *text, says="belong to --weights vptq")
+        self.refused(*vectors, "--weights", "vptq", "--codebooks", "3", says="a main and a residual codebook")
+        self.refused(*vectors, "--weights", "ptqtp", "--feedback", *text, says="belong to --weights vq or vptq")
+        self.refused(*vectors, "--weights", "vq", "--kmeans-mode", "none", says="evenly spaced levels")
         ids.write_text("1 64")
         self.refused(*calibrated, says="token 64 is outside the vocabulary")
         self.assertEqual(sorted(os.listdir(self.folder)), ["dense", "ids", "p.tern"])
