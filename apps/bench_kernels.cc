@@ -142,7 +142,7 @@ Result<std::vector<KernelRow>> measure_kernels(const KernelFlags& flags) {
   TERN_ASSIGN(const CpuFeatures features, cap_features(detect_cpu().features, flags.isa));
   std::vector<KernelRow> rows;
   for (const unsigned threads : flags.threads) {
-    KernelBench bench(flags, threads != 0 ? threads : detect_cpu().physical_cores, features);
+    KernelBench bench(flags, threads != 0 ? threads : detect_cpu().fast_cores, features);
     for (const std::string& encoding : flags.encodings) {
       const auto kernels = kernels_of(flags, encoding, features);
       if (kernels.empty()) {
@@ -266,7 +266,7 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
       ->delimiter(',')
       ->check(CLI::Range(uint64_t{1}, uint64_t{65536}))
       ->capture_default_str();
-  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core")
+  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core, of fast and slow cores the fast")
       ->delimiter(',')
       ->check(CLI::Range(0u, 1024u))
       ->capture_default_str();

@@ -50,7 +50,7 @@ void add_model_flags(CLI::App& verb, ModelOptions& options) {
   verb.add_option("-m,--model", options.path, "model file (.tern)")->required();
   verb.add_option("-c,--ctx-size", options.context, "positions of context; 0: as many as the model has")
       ->capture_default_str();
-  verb.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
+  verb.add_option("-t,--threads", options.threads, "threads; 0: one per physical core, of fast and slow cores the fast")
       ->check(CLI::Range(0u, 4096u))
       ->capture_default_str();
   verb.add_option("--cache-type-k", options.key_type, "-ctk: cached keys as f16 or f32")

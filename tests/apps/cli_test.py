@@ -458,6 +458,7 @@ def run_tests():
     parser.add_argument("--emulator", default="")
     options, rest = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
+        self.assertRegex(out, r"threads without --threads: [1-9]")
         model = os.path.join(folder, "demo.tern")
         build(model)
         unittest.main(argv=[sys.argv[0], *rest])
