@@ -55,6 +55,7 @@ void show_kernels(CpuFeatures allowed, CpuFeatures present) {
     const LinearKernelEntry* chosen =
         select_linear(encoding_of(first), first.input, allowed, std::nullopt,
                       [](const LinearKernelEntry& kernel) { return agrees_with_reference(kernel); });
+    if (chosen && !family_rule(*chosen).empty()) fmt::print("  {}\n", family_rule(*chosen));
     for (const LinearKernelEntry& entry : linear_kernels()) {
       if (key_of(entry) != key_of(first)) continue;
       if (&entry == chosen)
