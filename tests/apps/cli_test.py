@@ -461,9 +461,28 @@ class Bench(Case):
         self.refused("bench", "-m", model, "-p", "many", code=2, says="many")
 
 
+class Dense(Case):
+    def test_onednn(self):
+        source, dense = self.folder / "dense", self.folder / "d.tern"
+        subprocess.run(emulated(options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
+                                "--kv-heads", "4", "--vocab", "64", "--context", "64"), check=True, stdout=subprocess.DEVNULL)
+        self.ok("convert", source, "--weights", "f16", "-o", dense)
+        words = ["run", "-m", dense, "--tokens", "-p", " ".join(str(i) for i in range(40)), "-n", "4", "--temp", "0"]
+        self.refused(*words, "--dense", "onednn", "--logits-hash", says="--dense onednn")
+        canonical = self.ok(*words)
+        self.assertNotIn("onednn", canonical.stderr)
+        other = subprocess.run(command(*words, "--dense", "onednn"), capture_output=True, text=True, env=environment(None))
+        if "this build has no oneDNN" in other.stderr:
+            return
+        self.assertEqual(other.returncode, 0, other.stderr)
+        self.assertIn("linear_f16_f32_dot_onednn", other.stderr)
+        self.assertEqual(other.stdout, canonical.stdout)  # random weights, but no near-tie
+
+
 class Cpu(Case):
     def test_cpu(self):
         out = self.ok("cpu").stdout
+        self.assertRegex(out, r"threads without --threads: [1-9]")
         self.assertRegex(out, r"levels for --isa: native, scalar")
         self.assertRegex(out, r"linear_trit2_a8_\w+ +in use")
         self.assertRegex(self.ok("cpu", "--isa", "scalar").stdout, r"linear_trit2_a8_reference_scalar +in use")
