@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/simd/unroll.h"
+#include "kernels/simd/select256_avx512vbmi.h"
 
 namespace tern {
 namespace {
@@ -27,7 +27,7 @@ struct Table256Vbmi {
   static constexpr uint64_t kBytes = 512;
 
   struct Table {
-    __m512i low[4], high[4];
+    Table256 low, high;
   };
   struct Sums {
     __m512i low_even, low_odd, high_even, high_odd;
@@ -51,14 +51,7 @@ struct Table256Vbmi {
     }
   }
 
-  TERN_INLINE static Table load(const uint8_t* p) {
-    Table t;
-    unroll<4>([&](auto i) TERN_LAMBDA {
-      t.low[i] = _mm512_loadu_si512(p + 64 * i);
-      t.high[i] = _mm512_loadu_si512(p + 256 + 64 * i);
-    });
-    return t;
-  }
+  TERN_INLINE static Table load(const uint8_t* p) { return {load_table256(p), load_table256(p + 256)}; }
   TERN_INLINE static Sums zero() {
     const __m512i z = _mm512_setzero_si512();
     return {z, z, z, z};
@@ -88,18 +81,14 @@ struct Table256Vbmi {
   }
 
  private:
-  TERN_INLINE static void add(Sums& s, const Table& t, __m512i index) {
+  TERN_INLINE static void add(Sums& s, const Table& t, __m512i bytes) {
     const __m512i mask = _mm512_set1_epi16(255);
-    const __mmask64 upper = _mm512_movepi8_mask(index);
-    const __m512i low = look_up(t.low, index, upper), high = look_up(t.high, index, upper);
+    const Index256 index = index256(bytes);
+    const __m512i low = select256(t.low, index), high = select256(t.high, index);
     s.low_even = _mm512_add_epi16(s.low_even, _mm512_and_si512(low, mask));
     s.low_odd = _mm512_add_epi16(s.low_odd, _mm512_srli_epi16(low, 8));
     s.high_even = _mm512_add_epi16(s.high_even, _mm512_and_si512(high, mask));
     s.high_odd = _mm512_add_epi16(s.high_odd, _mm512_srli_epi16(high, 8));
-  }
-  TERN_INLINE static __m512i look_up(const __m512i (&t)[4], __m512i index, __mmask64 upper) {
-    const __m512i first = _mm512_permutex2var_epi8(t[0], index, t[1]);
-    return _mm512_mask_blend_epi8(upper, first, _mm512_permutex2var_epi8(t[2], index, t[3]));
   }
   // Every second byte of two registers.
   static __m512i order(int from) {
