@@ -31,6 +31,8 @@ const char* name_of(ScaleScope scope) {
       return "row";
     case ScaleScope::group:
       return "group";
+    case ScaleScope::tile:
+      return "tile";
   }
   return "unknown";
 }

@@ -50,15 +50,16 @@ Status unknown_scale_type(const Encoding& e) {
 }
 
 Status check_scales(const Encoding& e, uint64_t cols) {
-  if (e.scope < ScaleScope::tensor || e.scope > ScaleScope::group) {
-    return invalid_argument("scale scope is " + quoted(uint8_t(e.scope)) +
-                            ", expected 1 (tensor), 2 (row) or 3 (group)");
+  const bool phase = e.kind == EncodingKind::phase;
+  if (e.scope < ScaleScope::tensor || e.scope > (phase ? ScaleScope::tile : ScaleScope::group)) {
+    return invalid_argument("scale scope is " + quoted(uint8_t(e.scope)) + ", expected 1 (tensor), 2 (row)" +
+                            (phase ? ", 3 (group) or 4 (tile)" : " or 3 (group)"));
   }
   if (!*float_name(e.scale_type)) return unknown_scale_type(e);
-  if (e.scope != ScaleScope::group && e.group != 0) {
+  if (!has_group_scales(e) && e.group != 0) {
     return invalid_argument("group is " + quoted(e.group) + ", expected 0 without group scales");
   }
-  if (e.scope == ScaleScope::group && (e.group == 0 || e.group > cols)) {
+  if (has_group_scales(e) && (e.group == 0 || e.group > cols)) {
     return invalid_argument("group is " + quoted(e.group) + ", expected 1 to the " + quoted(cols) + " columns");
   }
   return {};
@@ -93,7 +94,7 @@ Status check_phase(const Encoding& e, uint64_t rows, uint64_t cols) {
     return invalid_argument("a phase matrix is " + quoted(rows) + " x " + quoted(cols) + ", expected even numbers");
   }
   TERN_TRY(check_scales(e, cols / 2));
-  if (e.scope == ScaleScope::group && cols / 2 % e.group != 0) {
+  if (has_group_scales(e) && cols / 2 % e.group != 0) {
     return invalid_argument("group is " + quoted(e.group) + ", expected a divisor of " + quoted(cols / 2) +
                             ", half the columns");
   }
@@ -163,8 +164,9 @@ uint64_t unit_blocks_of(const Encoding& e) {
   return e.kind == EncodingKind::int_ ? int_unit(e.bits).blocks : 1;
 }
 
-// Of 16 rows; below 2^43 with 2^31 columns.
+// Below 2^43 with 2^31 columns.
 uint64_t count_tile_scales(const Encoding& e, const Layout& layout) {
+  if (e.scope == ScaleScope::tile) return layout.groups * scale_planes(e);
   if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return 0;
   return (e.scope == ScaleScope::group ? layout.groups : 1) * scale_planes(e) * kTileRows;
 }
@@ -224,7 +226,7 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
   layout.tile_scales = count_tile_scales(encoding, layout);
   const bool whole = encoding.scope == ScaleScope::tensor;
   const Checked scale_count =
-      whole ? scale_planes(encoding) : checked_mul(ceil_div(layout.tiled_rows, kTileRows), layout.tile_scales);
+      whole ? scale_planes(encoding) : checked_mul(ceil_div(layout.tiled_rows, scale_rows(encoding)), layout.tile_scales);
   const Checked scale_bytes = checked_mul(scale_count, float_bytes(encoding.scale_type));
   if (!code_bytes || !scale_bytes || !checked_add(code_bytes, scale_bytes)) return too_large;
   layout.code_bytes = *code_bytes;
@@ -279,6 +281,7 @@ std::string describe(const Encoding& e) {
   if (e.planes > 1) text.append(", ").append(std::to_string(e.planes)).append(phase ? " stages" : " planes");
   text.append(", ").append(float_name(e.scale_type)).append(" scale per ");
   if (e.scope == ScaleScope::group) return text.append(std::to_string(e.group));
+  if (e.scope == ScaleScope::tile) return text.append(std::to_string(kScaleTileRows) + "x" + std::to_string(e.group));
   return text.append(e.scope == ScaleScope::row ? "row" : "tensor");
 }
 

@@ -21,11 +21,18 @@ enum class EncodingKind : uint16_t {
 };
 
 enum class FloatType : uint8_t { f32 = 1, f16 = 2, bf16 = 3 };
-enum class ScaleScope : uint8_t { none = 0, tensor = 1, row = 2, group = 3 };
+enum class ScaleScope : uint8_t {
+  none = 0,
+  tensor = 1,
+  row = 2,
+  group = 3,  // of a row
+  tile = 4,   // phase: kScaleTileRows rows of a group share one
+};
 enum class VectorAxis : uint8_t { output = 0, input = 1 };  // what a vector runs along: rows of a column, columns of a row
 
 inline constexpr uint32_t kTileRows = 16;    // output rows that one 64-byte block serves
 inline constexpr uint32_t kBlockBytes = 64;  // every tile starts and ends on a cache line
+inline constexpr uint32_t kScaleTileRows = 64;  // of scope tile
 inline constexpr uint64_t kMaxRows = 1ull << 31, kMaxMatrixCols = 1ull << 31;
 inline constexpr uint8_t kMaxPlanes = 8;
 
@@ -42,7 +49,7 @@ struct Encoding {
   uint8_t planes = 1;                   // trit, vector: planes; phase: stages
   ScaleScope scope = ScaleScope::none;  // dense: none
   FloatType scale_type = FloatType::f32;
-  // Columns per scale when scope is group (phase: complex columns); vector: per codebook, 0: all; else 0.
+  // Columns per scale when scope is group or tile (phase: complex columns); vector: per codebook, 0: all; else 0.
   uint32_t group = 0;
   uint8_t length = 0;                    // vector: values of a vector, 2..32
   VectorAxis axis = VectorAxis::output;  // vector
@@ -53,6 +60,15 @@ struct Encoding {
 // Scales of a row and group: phase has a real and an imaginary one for every matrix and stage.
 static inline uint32_t scale_planes(const Encoding& e) {
   return e.kind == EncodingKind::phase ? 2u * e.bits * e.planes : e.planes;
+}
+
+// Scales of columns in groups, `group` wide.
+static inline bool has_group_scales(const Encoding& e) {
+  return e.scope == ScaleScope::group || e.scope == ScaleScope::tile;
+}
+// Rows whose scales stand together.
+static inline uint32_t scale_rows(const Encoding& e) {
+  return e.scope == ScaleScope::tile ? kScaleTileRows : kTileRows;
 }
 
 // Sizes of a [rows, cols] matrix in this encoding. All counts fit in 64 bits or the
@@ -76,9 +92,9 @@ struct Layout {
   uint64_t tile_bytes = 0;    // groups * planes * group_blocks * 64 (dense: see encoding/dense.h; phase: times bits);
                               // vector: of a full tile
   uint64_t code_bytes = 0;    // tiles * tile_bytes; vector: the last tile may have fewer
-  // Scales stand by 16 rows of the tiles, of vectors too. s = scale_planes
-  uint64_t tile_scales = 0;   // of 16 rows: s * 16 (row), groups * s * 16 (group), else 0
-  uint64_t scale_count = 0;   // 0, s (tensor), or ceil(tiled_rows / 16) * tile_scales
+  // Scales stand by scale_rows rows of the tiles, of vectors too. s = scale_planes
+  uint64_t tile_scales = 0;   // of as many: s * 16 (row), groups * s * 16 (group), groups * s (tile), else 0
+  uint64_t scale_count = 0;   // 0, s (tensor), or ceil(tiled_rows / scale_rows) * tile_scales
   uint64_t scale_bytes = 0;
   // Activations are stored group by group (phase: those of the first half, then of the second) with this many columns
   // each, padding zero.

@@ -78,12 +78,13 @@ void store_float(FloatType type, std::byte* array, uint64_t index, float value) 
 uint64_t scale_index(const Encoding& e, const Layout& layout, uint64_t row, uint64_t group, unsigned plane) {
   if (e.scope == ScaleScope::tensor) return plane;
   const unsigned planes = e.kind == EncodingKind::phase ? 2 * e.bits : e.planes;  // side by side
-  const uint64_t run = plane / planes * layout.groups + (e.scope == ScaleScope::group ? group : 0);
-  return row / kTileRows * layout.tile_scales + (run * planes + plane % planes) * kTileRows + row % kTileRows;
+  const uint64_t run = (plane / planes * layout.groups + (has_group_scales(e) ? group : 0)) * planes + plane % planes;
+  const uint64_t first = row / scale_rows(e) * layout.tile_scales;
+  return e.scope == ScaleScope::tile ? first + run : first + run * kTileRows + row % kTileRows;
 }
 
 uint64_t tile_scale_bytes(const Encoding& e, const Layout& layout) {
-  if (e.scope != ScaleScope::row && e.scope != ScaleScope::group) return 0;
+  if (e.scope != ScaleScope::row && !has_group_scales(e)) return 0;
   return layout.tile_scales * float_bytes(e.scale_type);
 }
 
@@ -92,7 +93,8 @@ void pack_tile_scales(const Encoding& e, const Layout& layout, uint64_t rows, co
   if (bytes == 0) return;
   std::memset(out, 0, bytes);
   const unsigned planes = scale_planes(e);
-  const uint64_t groups = e.scope == ScaleScope::group ? layout.groups : 1;  // those of vectors are no scales'
+  const uint64_t groups = has_group_scales(e) ? layout.groups : 1;  // those of vectors are no scales'
+  if (e.scope == ScaleScope::tile) rows = 1;
   for (uint64_t r = 0; r < rows; ++r) {
     for (uint64_t g = 0; g < groups; ++g) {
       for (unsigned p = 0; p < planes; ++p) {

@@ -22,8 +22,9 @@ uint64_t scale_index(const Encoding& encoding, const Layout& layout, uint64_t ro
 
 // Bytes of scales that one tile adds to the file; 0 for scopes none and tensor.
 uint64_t tile_scale_bytes(const Encoding& encoding, const Layout& layout);
-// Packs the scales of one tile of `rows` <= 16 rows, values [rows][groups][scale_planes] (row scope: groups = 1).
-// Rows beyond get zero. Writes tile_scale_bytes (nothing for scopes none and tensor).
+// Packs the scales of `rows` <= scale_rows rows, values [rows][groups][scale_planes] (row scope: groups = 1; of scope
+// tile only those of the first row are read). Rows beyond get zero. Writes tile_scale_bytes (nothing for scopes none
+// and tensor).
 void pack_tile_scales(const Encoding& encoding, const Layout& layout, uint64_t rows, const float* values,
                       std::byte* out);
 

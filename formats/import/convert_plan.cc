@@ -20,7 +20,7 @@ bool low_bit(const Encoding& e) {
 
 // Columns that share an activation scale; 0: all of a token. Phases: real and imaginary halves have one each.
 uint32_t activation_group(const TensorRecord& t) {
-  if (t.encoding.scope == ScaleScope::group) return t.encoding.group;
+  if (has_group_scales(t.encoding)) return t.encoding.group;
   return t.encoding.kind == EncodingKind::phase ? static_cast<uint32_t>(t.cols / 2) : 0;
 }
 

@@ -100,6 +100,23 @@ void MatrixPacker::fit_planes(uint64_t count) {
   }
 }
 
+void MatrixPacker::pack_scales(uint64_t count) {
+  const Encoding& e = plan_->encoding;
+  if (e.scope == ScaleScope::tensor) {
+    scales_.resize(scale_values_.size() * float_bytes(e.scale_type));
+    for (size_t i = 0; i < scale_values_.size(); ++i) store_float(e.scale_type, scales_.data(), i, scale_values_[i]);
+    return;
+  }
+  const uint64_t step = scale_rows(e), runs = ceil_div(count, step), bytes = tile_scale_bytes(e, layout_);
+  scales_.resize(runs * bytes);
+#pragma omp parallel for schedule(static)
+  for (uint64_t run = 0; run < runs; ++run) {
+    const uint64_t first = run * step;
+    pack_tile_scales(e, layout_, std::min(step, count - first), scale_values_.data() + first * scales_per_row(),
+                     scales_.data() + run * bytes);
+  }
+}
+
 void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
   const uint64_t cols = plan_->source->cols, first = tile * kTileRows;
   std::byte* out = codes_.data() + tile * layout_.tile_bytes;
@@ -117,15 +134,13 @@ void MatrixPacker::pack_tile(uint64_t tile, uint64_t rows) {
   } else {
     pack_int_tile(plan_->encoding.bits, layout_, rows, cols, q_.data() + first * cols, cols, out);
   }
-  if (plan_->encoding.scope == ScaleScope::tensor) return;
-  pack_tile_scales(plan_->encoding, layout_, rows, scale_values_.data() + first * scales_per_row(),
-                   scales_.data() + tile * tile_scale_bytes(plan_->encoding, layout_));
 }
 
 void MatrixPacker::measure_tile(uint64_t tile, uint64_t rows, uint64_t count, float* decoded) {
   const uint64_t cols = plan_->source->cols;
   const std::byte* codes = codes_.data() + tile * layout_.tile_bytes;
-  const std::byte* scales = scales_.data() + tile * tile_scale_bytes(plan_->encoding, layout_);
+  const uint64_t run = tile * kTileRows / scale_rows(plan_->encoding);
+  const std::byte* scales = scales_.data() + run * tile_scale_bytes(plan_->encoding, layout_);
   TileError sum;
   for (uint64_t i = 0; i < rows * halves(); ++i) {
     const uint64_t half = i / rows, r = i % rows;
@@ -170,11 +185,7 @@ Status MatrixPacker::pack(uint64_t begin, uint64_t count) {
   }
   const uint64_t tiles = ceil_div(count, kTileRows);
   codes_.resize(tiles * layout_.tile_bytes);
-  const bool whole = plan_->encoding.scope == ScaleScope::tensor;
-  const uint64_t width = float_bytes(plan_->encoding.scale_type);
-  scales_.resize(whole ? scale_values_.size() * width : tiles * tile_scale_bytes(plan_->encoding, layout_));
-  for (size_t i = 0; whole && i < scale_values_.size(); ++i)
-    store_float(plan_->encoding.scale_type, scales_.data(), i, scale_values_[i]);
+  pack_scales(count);
   tile_errors_.assign(tiles, {});
   decoded_.resize(static_cast<size_t>(omp_get_max_threads()) * cols);
 #pragma omp parallel for schedule(static)
@@ -184,7 +195,7 @@ Status MatrixPacker::pack(uint64_t begin, uint64_t count) {
     measure_tile(tile, rows, count, decoded_.data() + static_cast<size_t>(omp_get_thread_num()) * cols);
   }
   TERN_TRY(add_up(begin, tiles));
-  if (whole && begin != 0) scales_.clear();
+  if (plan_->encoding.scope == ScaleScope::tensor && begin != 0) scales_.clear();
   return {};
 }
 

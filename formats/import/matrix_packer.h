@@ -36,6 +36,7 @@ class MatrixPacker {
   Status read_block(uint64_t begin, uint64_t count);
   void round_to_codes(uint64_t count);
   void fit_planes(uint64_t count);
+  void pack_scales(uint64_t count);
   void pack_tile(uint64_t tile, uint64_t rows);
   void measure_tile(uint64_t tile, uint64_t rows, uint64_t count, float* decoded);
   Status add_up(uint64_t begin, uint64_t tiles);

@@ -74,7 +74,7 @@ Encoding phase_encoding(const PhaseMatrix& m) {
   e.scope = ScaleScope::tensor;
   if (m.phases().region == PhaseRegion::row) e.scope = ScaleScope::row;
   if (m.phases().region == PhaseRegion::tile) {
-    e.scope = ScaleScope::group;
+    e.scope = ScaleScope::tile;
     e.group = static_cast<uint32_t>(m.half_cols() / m.groups());
   }
   return e;

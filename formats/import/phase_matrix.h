@@ -15,7 +15,7 @@ namespace tern {
 // What shares a pair of scales: the whole of U or W, a row of it, or a tile of 64 x 64 numbers (fewer columns where 64
 // divides them not).
 enum class PhaseRegion : uint8_t { tensor, row, tile };
-inline constexpr uint64_t kPhaseTile = 64;
+inline constexpr uint64_t kPhaseTile = kScaleTileRows;
 
 struct PhaseForm {
   PhaseOptions options;

@@ -168,7 +168,7 @@ class Vptq {
   class Columns {
    public:
     Columns(Vptq& all, const std::vector<Book>& books, uint64_t rows, bool with_residual)
-        : all_(all), books_(books), with_residual_(with_residual), distances_(size_t{1} << kMaxVptqBits) {
+        : all_(all), books_(books), with_residual_(with_residual), aims_(rows), distances_(size_t{1} << kMaxVptqBits) {
       if (all.factor_) feedback_.emplace(*all.factor_, rows, 1);
     }
 
@@ -176,7 +176,7 @@ class Vptq {
       if (feedback_) feedback_->start(rows);
       const uint64_t outliers = all_.fit_.stages[0].col_begin;
       for (uint64_t s = 0; s < all_.cols_; ++s) {
-        target(first, rows, s);
+        aim(first, rows, s);
         if (s < outliers) {
           take(all_.fit_.stages.size() - 1, first, rows, s);
         } else {
@@ -186,22 +186,21 @@ class Vptq {
         if (!feedback_) continue;
         for (uint64_t i = 0; i < rows; ++i) {
           const uint64_t at = (first + i) * all_.cols_ + s;
-          feedback_->errors(i)[s] = all_.x_[at] - (aim(i, first, s) - all_.left_[at]);
+          feedback_->errors(i)[s] = all_.x_[at] - (aims_[i] - all_.left_[at]);
         }
         feedback_->settle(s, s + 1);
       }
     }
 
    private:
-    // What the entries of a column are to come to: the weight, and what the errors before it add.
-    float aim(uint64_t i, uint64_t first, uint64_t s) const {
-      const float x = all_.x_[(first + i) * all_.cols_ + s];
-      return feedback_ ? x + feedback_carried(i, s) / all_.factor_->row(s)[s] : x;
-    }
-    float feedback_carried(uint64_t i, uint64_t s) const { return feedback_->carried(i)[s]; }
-
-    void target(uint64_t first, uint64_t rows, uint64_t s) {
-      for (uint64_t i = 0; i < rows; ++i) all_.left_[(first + i) * all_.cols_ + s] = aim(i, first, s);
+    // What the entries of column s are to come to: the weights, and what the errors before it add.
+    void aim(uint64_t first, uint64_t rows, uint64_t s) {
+      for (uint64_t i = 0; i < rows; ++i) {
+        const uint64_t at = (first + i) * all_.cols_ + s;
+        aims_[i] = all_.x_[at];
+        if (feedback_) aims_[i] += feedback_->carried(i)[s] / all_.factor_->row(s)[s];
+        all_.left_[at] = aims_[i];
+      }
     }
 
     // The nearest entry of every band; left_ becomes what it leaves.
@@ -223,7 +222,7 @@ class Vptq {
     Vptq& all_;
     const std::vector<Book>& books_;
     bool with_residual_;
-    std::vector<float> distances_;
+    std::vector<float> aims_, distances_;
     std::optional<ErrorFeedback> feedback_;
   };
 

@@ -212,7 +212,7 @@ class PayloadVerifier {
 
   static Status check_scales(const TensorRecord& t, const Layout& layout, std::span<const std::byte> scales) {
     TERN_TRY(check_finite(t.encoding.scale_type, scales, "scale"));
-    if (t.encoding.scope == ScaleScope::tensor) return {};
+    if (t.encoding.scope == ScaleScope::tensor || t.encoding.scope == ScaleScope::tile) return {};
     const uint64_t runs = layout.tile_scales / kTileRows, rows = align_up(layout.tiled_rows, kTileRows);
     for (uint64_t row = layout.tiled_rows; row < rows; ++row) {
       for (uint64_t run = 0; run < runs; ++run) {

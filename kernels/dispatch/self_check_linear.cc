@@ -107,6 +107,7 @@ class Layer {
       return e;
     }
     e.group = e.scope == ScaleScope::group ? kGroup : 0;
+    if (e.kind == EncodingKind::phase && e.group != 0 && e.planes % 2 == 0) e.scope = ScaleScope::tile;
     return e;
   }
 

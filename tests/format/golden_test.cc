@@ -54,10 +54,11 @@ float expected_phase(const TensorRecord& t, uint64_t row, uint64_t col) {
   const uint64_t r = row % (t.rows / 2), c = col % (t.cols / 2);
   float real[2] = {}, imaginary[2] = {};  // of U and W
   for (unsigned p = 0; p < e.planes * e.bits; ++p) {
-    const uint64_t group = e.scope == ScaleScope::group ? c / e.group : 0;
+    const uint64_t group = has_group_scales(e) ? c / e.group : 0;
     const int k = golden_code(t, r, c, p);
     const auto scale = [&](unsigned part) {
-      return golden_scale(e.scope == ScaleScope::tensor ? 0 : r, group, 2 * p + part);
+      const uint64_t shared = e.scope == ScaleScope::tile ? r / kScaleTileRows * kScaleTileRows : r;
+      return golden_scale(e.scope == ScaleScope::tensor ? 0 : shared, group, 2 * p + part);
     };
     const unsigned matrix = e.bits == 1 ? 1 : p % 2;
     if (k % 2 == 0) real[matrix] += static_cast<float>(1 - k) * scale(0);

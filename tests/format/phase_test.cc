@@ -63,6 +63,10 @@ TEST_CASE("phase: layout_of counts what docs/format.md says") {
   CHECK(bits_per_weight(layout_of(phase(2, 2, ScaleScope::tensor), 4096, 4096).value(), 4096, 4096) ==
         2 + 8 * 16. / (4096 * 4096));
   CHECK(bits_per_weight(layout_of(phase(2, 2, ScaleScope::group, 64), 4096, 4096).value(), 4096, 4096) == 2.5);
+  CHECK(layout_of(phase(2, 3, ScaleScope::tile, 20), 132, 80)->scale_count == 2 * 2 * 3 * 4);  // 66 rows: 64 and 2
+  CHECK(bits_per_weight(layout_of(phase(2, 2, ScaleScope::tile, 64), 4096, 4096).value(), 4096, 4096) ==
+        2 + 8 * 16. / (128 * 128));
+  CHECK(describe(phase(2, 2, ScaleScope::tile, 64)) == "phase U and W, 2 stages, f16 scale per 64x64");
   CHECK(describe(phase(2, 2, ScaleScope::group, 64)) == "phase U and W, 2 stages, f16 scale per 64");
   CHECK(describe(phase(1, 1, ScaleScope::tensor)) == "phase W, f16 scale per tensor");
 }
@@ -79,6 +83,12 @@ TEST_CASE("phase: layout_of refuses what breaks a rule, naming the field") {
   CHECK(message(phase(2, 1, ScaleScope::group, 3), 4, 4) == "group is 3, expected 1 to the 2 columns");
   CHECK(message(phase(2, 1, ScaleScope::group, 2), 4, 6) == "group is 2, expected a divisor of 3, half the columns");
   CHECK(message(phase(2, 1, ScaleScope::none), 4, 4).starts_with("scale scope is 0"));
+  CHECK(message(phase(2, 1, static_cast<ScaleScope>(5)), 4, 4) ==
+        "scale scope is 5, expected 1 (tensor), 2 (row), 3 (group) or 4 (tile)");
+  CHECK(message(phase(2, 1, ScaleScope::tile, 2), 4, 6) == "group is 2, expected a divisor of 3, half the columns");
+  Encoding trits;
+  trits.kind = EncodingKind::trit, trits.bits = 2, trits.scope = ScaleScope::tile, trits.group = 4;
+  CHECK(message(trits, 4, 4) == "scale scope is 4, expected 1 (tensor), 2 (row) or 3 (group)");
 }
 
 TEST_CASE("phase puts every sign where the formula says and pads with zero bits") {
@@ -167,6 +177,20 @@ TEST_CASE("phase: scales lie in the order of the codes") {
           for (uint64_t r = 0; r < 16; ++r) REQUIRE(scale_index(e, l, tile * 16 + r, g, 4 * stage + p) == expected++);
   CHECK(expected == l.scale_count);
   CHECK(tile_scale_bytes(e, l) * l.tiles == l.scale_bytes);
+}
+
+TEST_CASE("phase: scales of tiles are one for 64 rows and a group") {
+  const Encoding e = phase(2, 3, ScaleScope::tile, 20);
+  const Layout l = layout_of(e, 2 * 130, 80).value();
+  uint64_t expected = 0;
+  for (uint64_t first = 0; first < 130; first += 64, expected += 3 * 2 * 4)
+    for (unsigned stage = 0; stage < 3; ++stage)
+      for (uint64_t g = 0; g < 2; ++g)
+        for (unsigned p = 0; p < 4; ++p)
+          for (uint64_t r = first; r < std::min<uint64_t>(first + 64, 130); ++r)
+            REQUIRE(scale_index(e, l, r, g, 4 * stage + p) == expected + (stage * 2 + g) * 4 + p);
+  CHECK(expected == l.scale_count);
+  CHECK(tile_scale_bytes(e, l) * 3 == l.scale_bytes);
 }
 
 }  // namespace tern

@@ -177,7 +177,7 @@ TEST_CASE("fairy2i: any model, by stages, regions and options") {
     options.fairy2i_scales = region;
     const ConvertedPhases finer(checkpoint, options);
     CHECK(finer.line(kPhaseLayer).relative_error < plain.line(kPhaseLayer).relative_error);
-    CHECK(finer.encoding(kPhaseLayer).scope == (region == PhaseRegion::row ? ScaleScope::row : ScaleScope::group));
+    CHECK(finer.encoding(kPhaseLayer).scope == (region == PhaseRegion::row ? ScaleScope::row : ScaleScope::tile));
     CHECK(finer.encoding(kPhaseLayer).scale_type == FloatType::f16);
   }
   CHECK(ConvertedPhases(checkpoint, options).encoding("blocks.0.ffn.down").group == 26);  // 130 columns: 5 x 26

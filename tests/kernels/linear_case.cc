@@ -184,7 +184,7 @@ LinearCase random_vector_case(Random& random, const LinearKernelEntry& kernel) {
 LinearCase phase_case(Random& random, Encoding e, LinearInput input, uint64_t rows, uint64_t cols, uint64_t tokens,
                       Values values) {
   e.bits = 1 + random.below(2);
-  if (e.scope == ScaleScope::group) cols = align_up(cols, uint64_t{e.group});
+  if (has_group_scales(e)) cols = align_up(cols, uint64_t{e.group});
   LinearCase c = make_case(random, e, input, 2 * rows, 2 * cols, tokens, true, values);
   if (random.below(3) == 0) c.weight.encoding.planes = c.encoding.planes = 1 + random.below(e.planes);
   return c;
@@ -209,9 +209,9 @@ LinearCase random_case(Random& random, const LinearKernelEntry& kernel) {
   } else {
     const bool planes = e.kind == EncodingKind::trit || e.kind == EncodingKind::phase;
     e.planes = planes ? 1 + random.below(3) : 1;
-    e.scope = static_cast<ScaleScope>(1 + random.below(3));
+    e.scope = static_cast<ScaleScope>(1 + random.below(e.kind == EncodingKind::phase ? 4 : 3));
     e.scale_type = types[random.below(3)];
-    if (e.scope == ScaleScope::group) e.group = std::min(cols, groups[random.below(8)]);
+    if (has_group_scales(e)) e.group = std::min(cols, groups[random.below(8)]);
   }
   const Values values = random.below(4) == 0 ? Values::extreme : Values::ordinary;
   if (e.kind == EncodingKind::phase) return phase_case(random, e, kernel.input, rows, cols, tokens, values);

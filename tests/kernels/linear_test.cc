@@ -70,7 +70,7 @@ std::vector<float> unpacked_row(const LinearCase& c, uint64_t row, unsigned plan
 
 float weight_scale(const LinearCase& c, uint64_t row, uint64_t group, unsigned plane) {
   if (c.encoding.scope == ScaleScope::none) return c.weight.codebook.scale;
-  const uint64_t i = scale_index(c.encoding, c.layout, row, c.encoding.scope == ScaleScope::group ? group : 0, plane);
+  const uint64_t i = scale_index(c.encoding, c.layout, row, has_group_scales(c.encoding) ? group : 0, plane);
   return load_float(c.encoding.scale_type, c.weight.scales, i) * c.weight.codebook.scale;
 }
 

@@ -67,6 +67,7 @@ void add_descriptions(std::vector<BrokenFile>& files) {
       {"bad_phase_group", changed("phase_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 16); })});
   files.push_back(
       {"bad_phase_stages", changed("phase_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 8), 5); })});
+  files.push_back({"bad_scope", changed("trit2_group", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 9), 4); })});
   files.push_back({"bad_term_kind", changed("example", [](Bytes& f) { poke<uint16_t>(f, term_field(f, 0), 4); })});
   files.push_back({"bad_int5", changed("int8_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 5); })});
   files.push_back({"bad_group", changed("trit2_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 0); })});

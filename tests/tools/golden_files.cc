@@ -22,11 +22,12 @@
 namespace tern::test {
 namespace {
 
-// Scales of the 16 rows of the tiles from `first` on.
+// Scales that stand together, from those of row `first` of the tiles on.
 Status append_tile_scales(TernWriter& writer, uint32_t id, const TensorRecord& t, const Layout& layout,
                           uint64_t first) {
+  if (first % scale_rows(t.encoding) != 0) return {};
   const uint64_t rows = std::min<uint64_t>(kTileRows, layout.tiled_rows - first);
-  const uint64_t groups = t.encoding.scope == ScaleScope::group ? layout.groups : 1;
+  const uint64_t groups = has_group_scales(t.encoding) ? layout.groups : 1;
   std::vector<float> scales;
   for (uint64_t r = 0; r < rows; ++r) {
     for (uint64_t g = 0; g < groups; ++g) {

@@ -83,7 +83,7 @@ ModelDescription one_matrix(Encoding encoding, uint64_t rows, uint64_t cols) {
   const bool rounds = encoding.kind != EncodingKind::dense;
   std::vector<InputOp> ops;
   const bool phase = encoding.kind == EncodingKind::phase;
-  const bool grouped = phase || encoding.scope == ScaleScope::group;
+  const bool grouped = phase || has_group_scales(encoding);
   const auto group = static_cast<uint32_t>(phase && encoding.group == 0 ? cols / 2 : encoding.group);
   if (rounds) ops.push_back(quantize(grouped ? ScaleScope::group : ScaleScope::row, group));
   const uint32_t input = add_input(d, "x", cols, ops);
@@ -253,6 +253,7 @@ std::vector<GoldenModel> golden_models() {
           {"int6_group", one_matrix(ints(6, ScaleScope::group, f16, 20), 18, 50)},
           {"phase_tensor", one_matrix(phase(2, 2, ScaleScope::tensor, bf16), 6, 10)},
           {"phase_row", one_matrix(phase(1, 1, ScaleScope::row, f32), 34, 66)},
+          {"phase_tile", one_matrix(phase(2, 2, ScaleScope::tile, f16, 20), 140, 80)},
           {"phase_group", one_matrix(phase(2, 3, ScaleScope::group, f16, 20), 36, 80)},
           {"chat_template", with_chat_template()},
           {"vector_output", vector_matrix(vectors(VectorAxis::output, 8, 5, 1, ScaleScope::none), plain(f16), 139, 9)},

@@ -148,11 +148,12 @@ def phase_layout(t):
     rows, cols = t["rows"] // 2, t["cols"] // 2
     need(t["bits"] in (1, 2) and 1 <= t["planes"] <= 4, "bits or stages of phase")
     need(t["rows"] % 2 == 0 and t["cols"] % 2 == 0, "a phase matrix of odd shape")
-    need(t["scope"] in (1, 2, 3) and t["scale_type"] in FLOATS, "scales")
-    group = t["group"] if t["scope"] == 3 else cols
+    need(t["scope"] in (1, 2, 3, 4) and t["scale_type"] in FLOATS, "scales")
+    group = t["group"] if t["scope"] in (3, 4) else cols
     need(group >= 1 and cols % group == 0, "group")
     tiles, groups, blocks, planes = -(-rows // 16), cols // group, 2 * -(-group // 32), t["bits"] * t["planes"]
-    scales = {1: 2 * planes, 2: tiles * 2 * planes * 16, 3: tiles * groups * 2 * planes * 16}[t["scope"]]
+    scales = {1: 2 * planes, 2: tiles * 2 * planes * 16, 3: tiles * groups * 2 * planes * 16,
+              4: -(-rows // 64) * groups * 2 * planes}[t["scope"]]
     return blocks, groups, tiles, tiles * groups * planes * blocks * 64, scales
 
 
@@ -448,7 +449,9 @@ def phase_element(data, t, stage, matrix, row, col):
     e1, e2 = (2 * (data[word + k % 2 + plane] >> k % 32 // 4 & 1) - 1 for plane in (0, 32))
     pairs, plane = t["bits"] * 2, 2 * matrix
     at = stage * pairs + plane if t["scope"] == 1 else (run * pairs + plane) * 16 + lane
-    step = 1 if t["scope"] == 1 else 16
+    if t["scope"] == 4:
+        at = ((row // 64 * t["planes"] + stage) * groups + group) * pairs + plane
+    step = 1 if t["scope"] in (1, 4) else 16
     re, im = (floats(data, t["parts"][1][0] + i * FLOATS[t["scale_type"]][1], 1, t["scale_type"])[0]
               for i in (at, at + step))
     return (e1 + e2) // 2 * re, (e2 - e1) // 2 * im

@@ -39,6 +39,10 @@ TERN_INLINE typename V::Floats phase_scales(const WeightView& w, uint64_t tile, 
   if (w.encoding.scope == ScaleScope::tensor)
     return V::broadcast(load_value(w.scales, w.encoding.scale_type, stage * pairs + plane));
   const uint64_t run = (stage * w.layout.groups + g) * pairs + plane;
+  if (w.encoding.scope == ScaleScope::tile) {
+    const uint64_t first = tile * kTileRows / kScaleTileRows * w.layout.tile_scales;
+    return V::broadcast(load_value(w.scales, w.encoding.scale_type, first + run));
+  }
   return load_values<V>(w.scales, w.encoding.scale_type, tile * w.layout.tile_scales + run * kTileRows);
 }
 

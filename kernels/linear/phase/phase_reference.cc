@@ -34,6 +34,8 @@ struct PhaseRow {
     const uint64_t pairs = 2 * w.encoding.bits, plane = 2 * matrix + part;
     if (w.encoding.scope == ScaleScope::tensor) return float_at(w.scales, w.encoding.scale_type, stage * pairs + plane);
     const uint64_t run = (stage * w.layout.groups + group) * pairs + plane;
+    if (w.encoding.scope == ScaleScope::tile)
+      return float_at(w.scales, w.encoding.scale_type, tile * kTileRows / kScaleTileRows * w.layout.tile_scales + run);
     return float_at(w.scales, w.encoding.scale_type, tile * w.layout.tile_scales + run * kTileRows + row);
   }
 };
