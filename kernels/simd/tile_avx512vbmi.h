@@ -29,6 +29,9 @@ struct Avx512Vbmi : Avx512 {
     return {_mm512_add_epi16(s.pairs, low), _mm512_add_epi16(s.odd, _mm512_srli_epi16(low, 8)),
             add_bytes(s.high, select256(t.high, index))};
   }
+  // What uses `next` later stays behind this look-up: GCC would ask for all lines of a block at once, and a burst waits
+  // for itself.
+  TERN_INLINE static void keep_order(uintptr_t& next, ByteSums& s) { asm("" : "+r"(next), "+v"(s.high)); }
   // sums[t] += of four tiles, a tile a lane.
   static void add_byte_sums(Ints* sums, const ByteSums& s) {
     const __m512i even = _mm512_add_epi16(s.pairs, _mm512_slli_epi16(_mm512_sub_epi16(s.high, s.odd), 8));

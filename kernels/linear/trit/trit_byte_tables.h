@@ -78,6 +78,7 @@ __attribute__((noinline)) void trit_byte_table_sums(const TableTiles& tiles, uin
       unroll<sets>([&](auto s) TERN_LAMBDA {
         tiles.prefetch(next, set * V::kTableTiles + j * sets + s);
         acc[s] = V::look_up_byte(table, burst[b][s].column[j], acc[s]);
+        V::keep_order(next, acc[s]);
       });
     }
   }
