@@ -65,15 +65,16 @@ void limit_read(benchmark::State& state) {
 }
 BENCHMARK(limit_read)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 
-void limit_int8_peak(benchmark::State& state) {
+void limit_peak(benchmark::State& state, LinearInput input) {
   ThreadTeam team(static_cast<unsigned>(state.range(0)));
-  const Int8Peak* peak = select_int8_peak(detect_cpu().features);
+  const Peak* peak = select_peak(input, detect_cpu().features);
   double sum = 0;
-  for (auto _ : state) sum += measure_int8_peak(team, peak);
+  for (auto _ : state) sum += measure_peak(team, peak);
   state.SetLabel(peak ? peak->instruction : "none");
   state.counters["Gmac/s"] = 1e-9 * sum / static_cast<double>(state.iterations());
 }
-BENCHMARK(limit_int8_peak)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(limit_peak, int8, LinearInput::int8)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(limit_peak, f32, LinearInput::f32)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tern::bench
