@@ -15,6 +15,8 @@
 #include "base/cpu.h"
 #include "bench/layer.h"
 #include "bench/limits.h"
+#include "bench/onednn_matmul.h"
+#include "kernels/onednn/dense_onednn.h"
 
 namespace tern::app {
 namespace {
@@ -25,7 +27,7 @@ struct KernelFlags {
   std::vector<unsigned> threads = {1};
   std::string isa = "native", family, input = "a8", format = "md", plot;
   unsigned planes = 1, group = 0, length = 8, index_bits = 8, pairs = 15, footprint = 256, read = 256;
-  bool all = false;
+  bool all = false, onednn = false;
 
   std::string input_type() const { return input == "a8" ? "int8" : input; }
 };
@@ -47,7 +49,7 @@ std::string part_of(const LinearKernelEntry& kernel, size_t index) {
   return name.substr(begin, name.find('_', begin) - begin);
 }
 
-// Kernels of an encoding and input that the features allow; the best of each family, or all.
+// Kernels of an encoding and input that the features allow; the best of each family, or all; oneDNN's if asked for.
 std::vector<const LinearKernelEntry*> kernels_of(const KernelFlags& flags, const std::string& encoding,
                                                  CpuFeatures features) {
   std::vector<const LinearKernelEntry*> found;
@@ -58,6 +60,11 @@ std::vector<const LinearKernelEntry*> kernels_of(const KernelFlags& flags, const
     if (!flags.all && kernel.family == KernelFamily::reference && flags.family.empty() && !found.empty()) continue;
     const bool better = std::any_of(found.begin(), found.end(), [&](auto* k) { return k->family == kernel.family; });
     if (flags.all || !better) found.push_back(&kernel);
+  }
+  for (const FloatType type : {FloatType::f32, FloatType::f16, FloatType::bf16}) {
+    const LinearKernelEntry* kernel = onednn_kernel(type);
+    const bool asked = flags.onednn && kernel && part_of(*kernel, 0) == encoding && part_of(*kernel, 1) == flags.input;
+    if (asked) found.push_back(kernel);
   }
   return found;
 }
@@ -76,6 +83,18 @@ class KernelBench {
     TERN_TRY(bench::check(kernel, shape));
     const uint64_t footprint = shape.tokens == 1 ? uint64_t{flags_.footprint} << 20 : 0;
     bench::Layer layer(kernel, shape, threads_, footprint);
+    return measure(kernel, shape, layer);
+  }
+  // Nothing where oneDNN has no such matrices.
+  std::optional<KernelRow> measure_onednn(const std::string& encoding, const bench::LayerShape& shape) {
+    const auto matmul = bench::OneDnnMatmul::make(encoding, shape, threads_);
+    if (matmul == nullptr) return {};
+    return measure(matmul->entry(), shape, *matmul);
+  }
+
+ private:
+  template <class Layer>
+  KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape, Layer& layer) {
     const Peak* peak = select_peak(kernel.input, kernel.needs & features_);
     KernelRow row{&kernel,
                   shape,
@@ -99,9 +118,8 @@ class KernelBench {
     }
     return row;
   }
-
- private:
-  double time(bench::Layer& layer, uint64_t rounds) {
+  template <class Layer>
+  double time(Layer& layer, uint64_t rounds) {
     const Timer timer;
     team_.run([&](const ThreadTeam::Member& member) {
       for (uint64_t i = 0; i < rounds; ++i) {
@@ -144,7 +162,7 @@ Result<std::vector<KernelRow>> measure_kernels(const KernelFlags& flags) {
   TERN_ASSIGN(const CpuFeatures features, cap_features(detect_cpu().features, flags.isa));
   std::vector<KernelRow> rows;
   for (const unsigned threads : flags.threads) {
-    KernelBench bench(flags, threads != 0 ? threads : detect_cpu().physical_cores, features);
+    KernelBench bench(flags, threads != 0 ? threads : detect_cpu().fast_cores, features);
     for (const std::string& encoding : flags.encodings) {
       const auto kernels = kernels_of(flags, encoding, features);
       if (kernels.empty()) {
@@ -160,6 +178,8 @@ Result<std::vector<KernelRow>> measure_kernels(const KernelFlags& flags) {
             rows.push_back(std::move(row));
             if (interrupted()) return stopped_by_user();
           }
+          if (!flags.onednn) continue;
+          if (auto row = bench.measure_onednn(encoding, shape)) rows.push_back(std::move(*row));
         }
       }
     }
@@ -268,7 +288,7 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
       ->delimiter(',')
       ->check(CLI::Range(uint64_t{1}, uint64_t{65536}))
       ->capture_default_str();
-  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core")
+  verb->add_option("-t,--threads", o->threads, "threads; 0: one per physical core, of fast and slow cores the fast")
       ->delimiter(',')
       ->check(CLI::Range(0u, 1024u))
       ->capture_default_str();
@@ -296,6 +316,10 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
   verb->add_option("--family", o->family, "only kernels of this family")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFamilies), std::end(kFamilies))));
   verb->add_flag("--all", o->all, "every kernel that runs here, not the best of each family alone");
+  verb->add_flag(
+      "--onednn", o->onednn,
+      "oneDNN beside dense floats as --dense onednn uses it, and its matmul of packed f32, bf16 or int8, where "
+      "it is part of the build");
   verb->add_option("--plot", o->plot, "write a roofline picture (SVG) to this file");
   add_read_flag(*verb, o->read);
   add_rows_flag(*verb, o->format);

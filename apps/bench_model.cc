@@ -260,7 +260,7 @@ void add_bench_model(CLI::App& verb, Action& chosen) {
   verb.add_option("-d,--n-depth", o->depths, "tokens that the sequence holds before")
       ->delimiter(',')
       ->capture_default_str();
-  verb.add_option("-t,--threads", o->threads, "threads; 0: one per physical core")
+  verb.add_option("-t,--threads", o->threads, "threads; 0: one per physical core, of fast and slow cores the fast")
       ->delimiter(',')
       ->check(CLI::Range(0u, 4096u))
       ->capture_default_str();

@@ -1,64 +1,20 @@
 // tern convert: a published checkpoint becomes a packed file.
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <utility>
 
-#include "apps/calibration.h"
 #include "apps/command.h"
+#include "apps/convert_options.h"
 #include "apps/interrupt.h"
 #include "apps/model_options.h"
 #include "apps/terminal.h"
-#include "formats/import/convert.h"
 
 namespace tern::app {
 namespace {
-
-struct ConvertFlags {
-  std::string source, output, weights = "auto", head = "auto", embed = "auto", activations = "auto", pack = "auto";
-  ImportOptions import;
-  std::optional<uint32_t> group;
-  PtqtpOptions ptqtp;
-  PhaseOptions fairy2i;
-  std::string fairy2i_scales = "tensor", fairy2i_variant, fairy2i_head;
-  unsigned length = VqOptions().length, index_bits = VqOptions().bits, codebooks = VqOptions().planes;
-  TextSource calibration{"", 16384};
-  bool force = false, quiet = false;
-};
-
-constexpr std::pair<const char*, WeightChoice> kChoices[] = {
-    {"auto", WeightChoice::automatic}, {"trit", WeightChoice::trit},
-    {"f32", WeightChoice::f32},        {"f16", WeightChoice::f16},
-    {"bf16", WeightChoice::bf16},      {"int8", WeightChoice::int8},
-    {"int6", WeightChoice::int6},      {"int4", WeightChoice::int4},
-    {"ptqtp", WeightChoice::ptqtp},    {"ptqtp-recover", WeightChoice::ptqtp_recover},
-    {"fairy2i", WeightChoice::fairy2i}, {"vq", WeightChoice::vq}};
-
-constexpr std::pair<const char*, PhaseRegion> kRegions[] = {
-    {"tensor", PhaseRegion::tensor}, {"row", PhaseRegion::row}, {"tile", PhaseRegion::tile}};
-
-// CLI11 has checked that the name is one of them. What follows a colon counts stages.
-WeightChoice choice_of(const std::string& name) {
-  for (const auto& [known, choice] : kChoices) {
-    if (name.substr(0, name.find(':')) == known) return choice;
-  }
-  return WeightChoice::automatic;
-}
-
-std::vector<std::string> choice_names() {
-  std::vector<std::string> names;
-  for (const auto& choice : kChoices) names.emplace_back(choice.first);
-  return names;
-}
-
-std::vector<std::string> weight_names() {
-  std::vector<std::string> names = choice_names();
-  for (unsigned stages = 1; stages <= kMaxPhaseStages; ++stages) names.push_back(fmt::format("fairy2i:{}", stages));
-  return names;
-}
 
 std::string fidelity(const TensorReport& tensor) {
   return tensor.exact ? "exact" : fmt::format("relative error {:.3g}", tensor.relative_error);
@@ -122,60 +78,7 @@ void show_report(const ConvertReport& report, const ConvertFlags& flags, double 
              report.tensors.size(), seconds);
 }
 
-// The flags of fairy2i, where some matrix is to become that.
-Status fairy2i_options(const ConvertFlags& flags, ConvertOptions& options) {
-  const bool chosen = options.weights == WeightChoice::fairy2i || options.head == WeightChoice::fairy2i ||
-                      options.embed == WeightChoice::fairy2i;
-  if (!chosen && (flags.fairy2i.joint || flags.fairy2i.refit || flags.fairy2i_scales != "tensor"))
-    return invalid_argument("--fairy2i-scales, --fairy2i-joint and --fairy2i-refit belong to --weights fairy2i");
-  if (options.weights == WeightChoice::fairy2i && !flags.fairy2i_variant.empty())
-    return invalid_argument("--fairy2i-variant names a model trained so, which --weights fairy2i would quantize again");
-  if (!flags.fairy2i_head.empty() && flags.fairy2i_variant.empty())
-    return invalid_argument("--fairy2i-head belongs to --fairy2i-variant");
-  options.fairy2i = flags.fairy2i;
-  if (const size_t colon = flags.weights.find(':'); colon != std::string::npos)
-    options.fairy2i.stages = static_cast<unsigned>(flags.weights[colon + 1] - '0');
-  for (const auto& [name, region] : kRegions) {
-    if (flags.fairy2i_scales == name) options.fairy2i_scales = region;
-  }
-  return {};
-}
-
-ImportOptions import_options(const ConvertFlags& flags) {
-  ImportOptions options = flags.import;
-  if (!flags.fairy2i_variant.empty()) options.fairy2i_stages = static_cast<unsigned>(flags.fairy2i_variant[1] - '0');
-  if (!flags.fairy2i_head.empty()) options.fairy2i_head = flags.fairy2i_head == "quantized";
-  return options;
-}
-
-Result<ConvertOptions> options_of(const ConvertFlags& flags) {
-  ConvertOptions options;
-  options.weights = choice_of(flags.weights);
-  options.head = choice_of(flags.head);
-  options.embed = choice_of(flags.embed);
-  options.int_group = flags.group;
-  options.ptqtp_group = flags.group.value_or(options.ptqtp_group);
-  options.f32_activations = flags.activations == "f32";
-  options.ptqtp = flags.ptqtp;
-  if (flags.pack == "1.6") options.pack = TritPacking::five_in_a_byte;
-  if (flags.pack == "2") options.pack = TritPacking::two_bits;
-  const bool planes = options.weights == WeightChoice::ptqtp || options.head == WeightChoice::ptqtp ||
-                      options.embed == WeightChoice::ptqtp;
-  if (!planes && (flags.ptqtp.tied || flags.ptqtp.planes != PtqtpOptions().planes))
-    return invalid_argument("--planes and --tied belong to --weights ptqtp");
-  const bool vectors = options.weights == WeightChoice::vq || options.head == WeightChoice::vq ||
-                       options.embed == WeightChoice::vq;
-  options.vq.length = static_cast<uint8_t>(flags.length);
-  options.vq.bits = static_cast<uint8_t>(flags.index_bits);
-  options.vq.planes = static_cast<uint8_t>(flags.codebooks);
-  const VqOptions usual;
-  const bool shaped = flags.length != usual.length || flags.index_bits != usual.bits || flags.codebooks != usual.planes;
-  if (!vectors && shaped) return invalid_argument("--length, --index-bits and --codebooks belong to --weights vq");
-  if (!planes && !vectors && !flags.calibration.path.empty())
-    return invalid_argument("--calibrate belongs to --weights ptqtp or vq");
-  TERN_TRY(fairy2i_options(flags, options));
-  return options;
-}
+Status stop_if_interrupted() { return interrupted() ? aborted("conversion stopped on request") : Status(); }
 
 Status run_convert(const ConvertFlags& flags) {
   ignore_broken_pipe();
@@ -184,17 +87,23 @@ Status run_convert(const ConvertFlags& flags) {
     return invalid_argument(fmt::format("{} exists already: give --force to replace it", flags.output));
   }
   const Timer timer;
-  TERN_ASSIGN(ConvertOptions options, options_of(flags));
-  TERN_ASSIGN(const SourceModel source, import_checkpoint(flags.source, import_options(flags)));
-  TERN_ASSIGN(const uint64_t memory, estimate_convert_memory(source, options));
+  TERN_ASSIGN(ConvertOptions options, convert_options(flags));
+  const bool vptq = flags.weights == "vptq";
+  TERN_ASSIGN(SourceModel source, import_checkpoint(flags.source, import_options(flags)));
+  TERN_ASSIGN(uint64_t memory, estimate_convert_memory(source, options));
+  if (vptq) memory += vptq_working_bytes(source, vptq_options(flags), static_cast<unsigned>(omp_get_max_threads()));
   fmt::print("{}: {}\nmemory needed: at most {}\n", flags.source, source.convention, human_bytes(memory));
   if (!source.chat_note.empty()) fmt::print("chat template: {}\n", source.chat_note);
   std::fflush(stdout);
 
   Result<ConvertReport> report = [&]() -> Result<ConvertReport> {
+    Calibration calibration;
     if (!flags.calibration.path.empty()) {
-      TERN_ASSIGN(options.calibration, calibrate(source, flags.calibration, flags.output));
+      TERN_ASSIGN(calibration, calibrate(source, flags.calibration, flags.output, options.vq.feedback || vptq));
+      options.calibration = std::move(calibration.energies);
+      if (calibration.hessians) options.hessians = calibration.hessians->triangles();
     }
+    if (vptq) TERN_TRY(quantize_vptq(source, vptq_options(flags), options.hessians, stop_if_interrupted));
     ProgressBar bar("convert");
     return convert(source, options, flags.output, bar.callback());
   }();
@@ -210,51 +119,7 @@ void add_convert(CLI::App& root, Action& chosen) {
   const auto o = std::make_shared<ConvertFlags>();
   CLI::App* verb =
       root.add_subcommand("convert", "convert a checkpoint (Hugging Face folder or llama2.c .bin) to .tern");
-  const auto choices = CLI::IsMember(choice_names());
-  verb->add_option("SRC", o->source, "folder with config.json and *.safetensors, or a llama2.c .bin file")->required();
-  verb->add_option("-o,--output", o->output, "file to write")->required();
-  verb->add_option("--weights", o->weights, "encoding of the linear layers; fairy2i:T has T stages, 1 to 4 (2)")
-      ->check(CLI::IsMember(weight_names()))
-      ->capture_default_str();
-  verb->add_option("--head", o->head, "encoding of the head")->check(choices)->capture_default_str();
-  verb->add_option("--embed", o->embed, "encoding of the embedding")->check(choices)->capture_default_str();
-  verb->add_option("--group", o->group, "columns per scale (int4: 32, int6, int8: 64, ptqtp: 128)")
-      ->check(CLI::Range(1u, 1u << 20));
-  verb->add_option("--planes", o->ptqtp.planes, "ptqtp: trit planes")
-      ->check(CLI::Range(1u, kMaxPtqtpPlanes))
-      ->capture_default_str();
-  verb->add_flag("--tied", o->ptqtp.tied, "ptqtp: two planes with scales 3:1");
-  verb->add_option("--length", o->length, "vq: values of a vector")->check(CLI::Range(2u, 32u))->capture_default_str();
-  verb->add_option("--index-bits", o->index_bits, "vq: bits of an index")->check(CLI::Range(1u, 8u))->capture_default_str();
-  verb->add_option("--codebooks", o->codebooks, "vq: codebooks whose entries add up")
-      ->check(CLI::Range(1u, kMaxVqPlanes))
-      ->capture_default_str();
-  verb->add_option("--pack", o->pack, "bits of a trit: 2, or 1.6 (five in a byte); auto: 2")
-      ->check(CLI::IsMember({"1.6", "2", "auto"}))
-      ->capture_default_str();
-  verb->add_option("--fairy2i-scales", o->fairy2i_scales,
-                   "fairy2i: what shares a pair of scales: tensor, row, 64x64 tile")
-      ->check(CLI::IsMember({"tensor", "row", "tile"}))
-      ->capture_default_str();
-  verb->add_flag("--fairy2i-joint", o->fairy2i.joint, "fairy2i: choose the codes of all stages together");
-  verb->add_flag("--fairy2i-refit", o->fairy2i.refit,
-                 "fairy2i: fit the scales by least squares, by turns with the codes");
-  verb->add_option("--fairy2i-variant", o->fairy2i_variant,
-                   "the checkpoint was trained as Fairy2i's complex_phase_v1..v4: quantize it as its authors do")
-      ->check(CLI::IsMember({"v1", "v2", "v3", "v4"}));
-  verb->add_option("--fairy2i-head", o->fairy2i_head, "with a variant: whether its head was quantized in training")
-      ->check(CLI::IsMember({"quantized", "dense"}));
-  add_calibration_flags(*verb, o->calibration);
-  verb->add_option("--act", o->activations, "activation rounding to store: as the model was trained, or f32 (none)")
-      ->check(CLI::IsMember({"auto", "f32"}))
-      ->capture_default_str();
-  verb->add_option(
-      "--tokenizer", o->import.tokenizer_path,
-      "tokenizer.model (SentencePiece, tiktoken), tokenizer.json, vocab.json (with merges.txt), llama2.c's "
-      "tokenizer.bin, a folder of these, or none. Not given: the first of them that lies beside the "
-      "checkpoint, tiktoken after tokenizer.json");
-  verb->add_flag("--force", o->force, "replace an existing file");
-  verb->add_flag("-q,--quiet", o->quiet, "one line for all tensors alike");
+  add_convert_flags(*verb, *o);
   verb->callback([o, &chosen] { chosen = [o] { return run_convert(*o); }; });
 }
 

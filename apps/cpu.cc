@@ -55,6 +55,7 @@ void show_kernels(CpuFeatures allowed, CpuFeatures present) {
     const LinearKernelEntry* chosen =
         select_linear(encoding_of(first), first.input, allowed, std::nullopt,
                       [](const LinearKernelEntry& kernel) { return agrees_with_reference(kernel); });
+    if (chosen && !family_rule(*chosen).empty()) fmt::print("  {}\n", family_rule(*chosen));
     for (const LinearKernelEntry& entry : linear_kernels()) {
       if (key_of(entry) != key_of(first)) continue;
       if (&entry == chosen)
@@ -79,8 +80,9 @@ Status show_cpu(const std::string& isa) {
   TERN_ASSIGN(const CpuFeatures allowed, cap_features(cpu.features, isa));
   const std::string features = describe_features(cpu.features);
   fmt::print("cpu: {}\nfeatures: {}\n", cpu.name, features.empty() ? "none that tern uses" : features);
-  fmt::print("cores: {} physical, {} logical\nlevels for --isa: {}\nkernels with --isa {}:\n", cpu.physical_cores,
-             cpu.logical_cores, join(usable_levels(cpu.features)), isa);
+  fmt::print("cores: {} physical, {} logical\nthreads without --threads: {}{}\n", cpu.physical_cores, cpu.logical_cores,
+             cpu.fast_cores, cpu.fast_cores < cpu.physical_cores ? ", one per fast core" : ", one per physical core");
+  fmt::print("levels for --isa: {}\nkernels with --isa {}:\n", join(usable_levels(cpu.features)), isa);
   show_kernels(allowed, cpu.features);
   return {};
 }

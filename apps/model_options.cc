@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "kernels/onednn/dense_onednn.h"
+
 namespace tern::app {
 namespace {
 
@@ -31,6 +33,12 @@ void add_arithmetic_flags(CLI::App& verb, ModelOptions& options) {
   verb.add_option("--act", options.activations, "activation rounding: as the file says, or f32 (no rounding)")
       ->check(CLI::IsMember({"file", "f32"}))
       ->capture_default_str();
+  verb.add_option(
+          "--dense", options.dense,
+          "prompts through dense float matrices by our kernels (canonical: the same bits everywhere) or by onednn, "
+          "whose last bits differ")
+      ->check(CLI::IsMember({"canonical", "onednn"}))
+      ->capture_default_str();
   verb.add_option("--stages", options.stages, "run only the first so many stages of phase weights; 0: all")
       ->check(CLI::Range(0u, 4u))
       ->capture_default_str();
@@ -50,7 +58,7 @@ void add_model_flags(CLI::App& verb, ModelOptions& options) {
   verb.add_option("-m,--model", options.path, "model file (.tern)")->required();
   verb.add_option("-c,--ctx-size", options.context, "positions of context; 0: as many as the model has")
       ->capture_default_str();
-  verb.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
+  verb.add_option("-t,--threads", options.threads, "threads; 0: one per physical core, of fast and slow cores the fast")
       ->check(CLI::Range(0u, 4096u))
       ->capture_default_str();
   verb.add_option("--cache-type-k", options.key_type, "-ctk: cached keys as f16 or f32")
@@ -71,6 +79,11 @@ Result<std::shared_ptr<const Model>> load_model(const ModelOptions& options) {
   load.isa = options.isa;
   TERN_ASSIGN(load.family, parse_family(options.family));
   load.activations = options.activations == "f32" ? ActivationRounding::f32 : ActivationRounding::from_file;
+  if (options.dense == "onednn") {
+    if (onednn_kernel(FloatType::f32) == nullptr)
+      return unsupported("--dense onednn: this build has no oneDNN (libdnnl-dev, then cmake -DTERN_ONEDNN=ON)");
+    load.dense_batch = onednn_kernel;
+  }
   load.stages = options.stages;
   load.check_tensors = options.check_tensors;
   load.access = options.no_mmap ? FileAccess::copy : FileAccess::map;

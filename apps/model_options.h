@@ -13,13 +13,13 @@ namespace tern::app {
 
 struct ModelOptions {
   std::string path;
-  std::string isa = "native", family, activations = "file", key_type = "f16", value_type = "f16";
+  std::string isa = "native", family, activations = "file", dense = "canonical", key_type = "f16", value_type = "f16";
   uint32_t context = 0, batch = 512;
   unsigned threads = 0, stages = 0;
   bool check_tensors = false, no_mmap = false;
 };
 
-// -m -c -t -ub -ctk -ctv --act --stages --isa --family --check-tensors and -ngl (ignored).
+// -m -c -t -ub -ctk -ctv --act --dense --stages --isa --family --check-tensors and -ngl (ignored).
 void add_model_flags(CLI::App& verb, ModelOptions& options);
 // Those whose values bench reads as lists are named apart.
 void add_arithmetic_flags(CLI::App& verb, ModelOptions& options);

@@ -42,6 +42,8 @@ Status run(const RunOptions& options) {
   if (!options.prompt_file.empty()) {
     TERN_ASSIGN(prompt, read_text(options.prompt_file));
   }
+  if (options.hash_logits && options.model.dense == "onednn")
+    return invalid_argument("--logits-hash compares bits, which --dense onednn does not keep");
   Profile profile;
   const Timer load_timer;
   TERN_ASSIGN(const auto model, load_model(options.model));

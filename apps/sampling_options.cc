@@ -2,13 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <random>
 
 #include "runtime/text/vocabulary.h"
 
 namespace tern::app {
+
+namespace {
+
+std::pair<int32_t, float> parse_logit_bias(const std::string& word) {
+  const size_t sign = word.find_first_of("+-");
+  int32_t token = -1;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + std::min(sign, word.size()), token);
+  char* last = nullptr;
+  const float bias = sign == word.npos ? 0 : std::strtof(word.c_str() + sign, &last);
+  const bool number = last == word.c_str() + word.size() && bias < std::numeric_limits<float>::infinity();  // no NaN
+  if (error == std::errc() && end == word.data() + sign && token >= 0 && number) return {token, bias};
+  throw CLI::ValidationError("--logit-bias", "'" + word + "': expected ID+NUMBER, ID-NUMBER or ID-inf");
+}
+
+}  // namespace
 
 void add_sampling_flags(CLI::App& verb, SamplingOptions& o) {
   const CLI::Validator finite(
@@ -33,9 +50,24 @@ void add_sampling_flags(CLI::App& verb, SamplingOptions& o) {
   verb.add_option("--repeat-penalty", o.sampler.repeat_penalty, "divide the logits of recent tokens; 1: off")
       ->check(finite & CLI::PositiveNumber)
       ->capture_default_str();
-  verb.add_option("--repeat-last-n", o.sampler.repeat_last_n, "tokens that the penalty looks back on; -1: all")
+  verb.add_option("--presence-penalty", o.sampler.presence_penalty, "subtract from the logits of recent tokens")
+      ->check(finite)
+      ->capture_default_str();
+  verb.add_option("--frequency-penalty", o.sampler.frequency_penalty,
+                  "subtract from the logits of recent tokens, each time they occurred")
+      ->check(finite)
+      ->capture_default_str();
+  verb.add_option("--repeat-last-n", o.sampler.repeat_last_n, "tokens that the penalties look back on; -1: all")
       ->check(CLI::Range(-1, 1 << 30))
       ->capture_default_str();
+  verb.add_option_function<std::vector<std::string>>(
+          "-l,--logit-bias",
+          [&o](const std::vector<std::string>& words) {
+            for (const std::string& word : words) o.sampler.logit_bias.push_back(parse_logit_bias(word));
+          },
+          "ID+NUMBER or ID-NUMBER: add to a token's logit, -inf to ban it; may be repeated")
+      ->expected(1)
+      ->take_all();
   // One value each time, so that what follows is not swallowed.
   verb.add_option("-r,--reverse-prompt", o.stops, "end the text before this string; may be repeated")
       ->expected(1)

@@ -156,7 +156,8 @@ CpuInfo detect_cpu() {
   info.name = cpu_name();
   info.features = detect_features();
   info.logical_cores = count_logical_cores();
-  info.physical_cores = count_physical_cores();
+  const CoreCount cores = count_usable_cores();
+  info.physical_cores = cores.physical, info.fast_cores = cores.fast;
   return info;
 }
 

@@ -108,15 +108,50 @@ unsigned count_logical_cores() {
   return tighter(cores, quota_of_process());
 }
 
-unsigned count_physical_cores() {
-  std::set<std::string> cores;  // by the list of siblings that share one
-  for (const int cpu : cores_of_affinity()) {
-    const std::string id = std::to_string(cpu);
-    const std::string siblings = first_line("/sys/devices/system/cpu/cpu" + id + "/topology/thread_siblings_list");
-    cores.insert(siblings.empty() ? "cpu " + id : siblings);
+std::vector<int> parse_cpu_list(std::string_view list) {
+  std::vector<int> cpus;
+  while (!list.empty()) {
+    const std::string_view range = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(range.size() + 1, list.size()));
+    const size_t dash = range.find('-');
+    const int64_t first = to_int(range.substr(0, dash), -1);
+    const int64_t last = dash == std::string_view::npos ? first : to_int(range.substr(dash + 1), -1);
+    if (first < 0 || last < first || last >= 1 << 20) return {};
+    for (int64_t cpu = first; cpu <= last; ++cpu) cpus.push_back(static_cast<int>(cpu));
   }
+  return cpus;
+}
+
+std::vector<LogicalCpu> read_topology(const std::string& root, const std::vector<int>& cpus) {
+  const std::vector<int> efficient = parse_cpu_list(first_line(root + "/cpu_atom/cpus"));
+  std::vector<LogicalCpu> found;
+  for (const int cpu : cpus) {
+    const std::string id = std::to_string(cpu), directory = root + "/system/cpu/cpu" + id;
+    const std::string siblings = first_line(directory + "/topology/thread_siblings_list");
+    const bool slow = std::find(efficient.begin(), efficient.end(), cpu) != efficient.end();
+    const int64_t capacity = to_int(first_line(directory + "/cpu_capacity"), kBestCapacity);
+    const int64_t most = slow ? kBestCapacity / 2 : kBestCapacity;
+    found.push_back(
+        {siblings.empty() ? "cpu " + id : siblings, static_cast<unsigned>(std::clamp<int64_t>(capacity, 1, most))});
+  }
+  return found;
+}
+
+CoreCount count_cores(const std::vector<LogicalCpu>& cpus) {
+  unsigned best = 0;
+  for (const LogicalCpu& cpu : cpus) best = std::max(best, cpu.capacity);
+  std::set<std::string> cores, fast;
+  for (const LogicalCpu& cpu : cpus) {
+    cores.insert(cpu.core);
+    if (3 * cpu.capacity >= 2 * best) fast.insert(cpu.core);
+  }
+  return {std::max(1u, static_cast<unsigned>(cores.size())), std::max(1u, static_cast<unsigned>(fast.size()))};
+}
+
+CoreCount count_usable_cores() {
+  const CoreCount count = count_cores(read_topology("/sys/devices", cores_of_affinity()));
   const unsigned logical = count_logical_cores();
-  return std::clamp(static_cast<unsigned>(cores.size()), 1u, logical);
+  return {std::min(count.physical, logical), std::min(count.fast, logical)};
 }
 
 }  // namespace tern

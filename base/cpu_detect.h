@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/cpu.h"
 
@@ -25,7 +27,24 @@ CpuFeatures features_of_arm(uint64_t hwcap, uint64_t hwcap2);
 unsigned cores_of_quota(int64_t quota_us, int64_t period_us);
 unsigned cores_of_cpu_max(std::string_view cpu_max);  // cgroup v2 "max 100000" or "150000 100000"
 
-unsigned count_logical_cores();   // affinity mask and cgroup quotas
-unsigned count_physical_cores();  // distinct cores behind the affinity mask, at most the logical ones
+// What Linux says of a logical CPU below `root` (/sys/devices): system/cpu/cpuN/topology/thread_siblings_list and
+// cpu_capacity beside it; on Intel's hybrids cpu_atom/cpus lists the slow ones, which count half.
+inline constexpr unsigned kBestCapacity = 1024;
+struct LogicalCpu {
+  std::string core;  // the same text for those that share a core
+  unsigned capacity = kBestCapacity;
+};
+std::vector<LogicalCpu> read_topology(const std::string& root, const std::vector<int>& cpus);
+std::vector<int> parse_cpu_list(std::string_view list);  // "0-3,8"; what is no such list gives none
+
+// Distinct cores; fast: those of at least two thirds of the best one's capacity. Shares of attention and norms are
+// equal, so a team that includes slow cores waits for them, and the fast ones read as much memory as there is.
+struct CoreCount {
+  unsigned physical = 1, fast = 1;
+};
+CoreCount count_cores(const std::vector<LogicalCpu>& cpus);
+
+unsigned count_logical_cores();  // affinity mask and cgroup quotas
+CoreCount count_usable_cores();  // behind the affinity mask, at most the logical ones
 
 }  // namespace tern

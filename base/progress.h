@@ -5,6 +5,8 @@
 #include <functional>
 #include <string_view>
 
+#include "base/status.h"
+
 namespace tern {
 
 struct Progress {
@@ -16,5 +18,8 @@ struct Progress {
 // Called from the thread that does the work. Returning false asks it to stop: the
 // operation then ends with Code::aborted and leaves no partial result behind.
 using ProgressCallback = std::function<bool(const Progress&)>;
+
+// What work without a count of its own asks between its passes; an error (Code::aborted) ends it.
+using Interruption = std::function<Status()>;
 
 }  // namespace tern

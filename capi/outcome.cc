@@ -55,11 +55,11 @@ Status not_null(const void* pointer, size_t count, const char* name) {
   return count == 0 ? Status() : not_null(pointer, name);
 }
 
-Status check_struct_size(const char* name, size_t found, size_t ours, const std::byte* bytes) {
-  if (found < ours || found > kMostStructBytes) {
+Status check_struct_size(const char* name, size_t found, size_t least, size_t ours, const std::byte* bytes) {
+  if (found < least || found > kMostStructBytes) {
     return invalid_argument(fmt::format("{}: struct_size is {}, expected {}: set it to sizeof", name, found, ours));
   }
-  if (bytes == nullptr) return {};
+  if (bytes == nullptr || found <= ours) return {};
   if (std::any_of(bytes + ours, bytes + found, [](std::byte b) { return b != std::byte{0}; })) {
     return unsupported(fmt::format("{}: it sets options that this version of the library does not know", name));
   }

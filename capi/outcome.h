@@ -2,6 +2,7 @@
 // structs and buffers.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <new>
@@ -51,15 +52,17 @@ Status not_null(const void* pointer, const char* name);
 // The same for an array: NULL is allowed if it has no elements.
 Status not_null(const void* pointer, size_t count, const char* name);
 
-Status check_struct_size(const char* name, size_t found, size_t ours, const std::byte* bytes);
+// least: the size of the first version, which older callers set.
+Status check_struct_size(const char* name, size_t found, size_t least, size_t ours, const std::byte* bytes);
 
-// The caller's options, or all zeros. Every struct is at its first version: that size is the least.
+// The caller's options, or all zeros; members that an older caller's struct lacks are zero. least: its first version.
 template <class Options>
-Status read_options(const char* name, const Options* given, Options& out) {
+Status read_options(const char* name, const Options* given, Options& out, size_t least = sizeof(Options)) {
   out = {};
   if (given == nullptr) return {};
-  TERN_TRY(check_struct_size(name, given->struct_size, sizeof(Options), reinterpret_cast<const std::byte*>(given)));
-  std::memcpy(&out, given, sizeof(Options));
+  const auto* bytes = reinterpret_cast<const std::byte*>(given);
+  TERN_TRY(check_struct_size(name, given->struct_size, least, sizeof(Options), bytes));
+  std::memcpy(&out, given, std::min(given->struct_size, sizeof(Options)));
   return {};
 }
 
@@ -68,7 +71,7 @@ template <class Info>
 Status write_info(const char* name, Info info, Info* out) {
   TERN_TRY(not_null(out, name));
   const size_t size = out->struct_size;
-  TERN_TRY(check_struct_size(name, size, sizeof(Info), nullptr));
+  TERN_TRY(check_struct_size(name, size, sizeof(Info), sizeof(Info), nullptr));
   std::memset(static_cast<void*>(out), 0, size);
   std::memcpy(out, &info, sizeof(Info));
   out->struct_size = size;

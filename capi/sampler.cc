@@ -2,6 +2,7 @@
 
 #include <climits>
 #include <cmath>
+#include <cstddef>
 
 #include "capi/handles.h"
 #include "capi/outcome.h"
@@ -23,6 +24,12 @@ Status check(const tern_sampler_options& o) {
   if (!std::isfinite(o.temperature) || o.temperature < 0) {
     return invalid_argument(fmt::format("options: temperature is {}, expected 0 or more", o.temperature));
   }
+  if (!std::isfinite(o.presence_penalty)) {
+    return invalid_argument(fmt::format("options: presence_penalty is {}, expected a number", o.presence_penalty));
+  }
+  if (!std::isfinite(o.frequency_penalty)) {
+    return invalid_argument(fmt::format("options: frequency_penalty is {}, expected a number", o.frequency_penalty));
+  }
   if (o.top_k < 0) return invalid_argument(fmt::format("options: top_k is {}, expected 0 or more", o.top_k));
   if (o.repeat_last_n < -1) {
     return invalid_argument(fmt::format("options: repeat_last_n is {}, expected -1 or more", o.repeat_last_n));
@@ -32,7 +39,7 @@ Status check(const tern_sampler_options& o) {
 
 Result<SamplerOptions> sampler_options(const tern_sampler_options* given) {
   tern_sampler_options own;
-  TERN_TRY(read_options("options", given, own));
+  TERN_TRY(read_options("options", given, own, offsetof(tern_sampler_options, presence_penalty)));
   TERN_TRY(check(own));
   SamplerOptions options;
   options.temperature = own.temperature;
@@ -40,6 +47,8 @@ Result<SamplerOptions> sampler_options(const tern_sampler_options* given) {
   options.top_p = own.top_p == 0 ? 1 : own.top_p;
   options.min_p = own.min_p;
   options.repeat_penalty = own.repeat_penalty == 0 ? 1 : own.repeat_penalty;
+  options.presence_penalty = own.presence_penalty;
+  options.frequency_penalty = own.frequency_penalty;
   options.repeat_last_n = own.repeat_last_n;
   options.seed = own.seed;
   return options;

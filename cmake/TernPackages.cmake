@@ -28,3 +28,14 @@ endif()
 if(TERN_TEXT AND NOT TERN_STATIC AND NOT CMAKE_CROSSCOMPILING)
   pkg_check_modules(libedit IMPORTED_TARGET libedit)
 endif()
+# --dense onednn and a baseline in benches. The package brings GCC's OpenMP: its threads are those of our teams only where
+# our own code has the same.
+if(TERN_ONEDNN AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT TERN_STATIC AND NOT CMAKE_CROSSCOMPILING)
+  find_path(TERN_ONEDNN_INCLUDE oneapi/dnnl/dnnl.h)
+  find_library(TERN_ONEDNN_LIBRARY dnnl)
+  if(TERN_ONEDNN_INCLUDE AND TERN_ONEDNN_LIBRARY)
+    add_library(onednn::onednn UNKNOWN IMPORTED)
+    set_target_properties(onednn::onednn PROPERTIES
+      IMPORTED_LOCATION ${TERN_ONEDNN_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${TERN_ONEDNN_INCLUDE})
+  endif()
+endif()

@@ -19,6 +19,7 @@ ALLOWED = {
     "apps": {"apps", "include", "tern", "runtime", "formats", "bench"},
 }
 ALLOWED["apps"] |= {"base"}  # status, progress, CPU description: the words in which every room answers
+ALLOWED["apps"] |= {"kernels/onednn"}  # an option of the programs, not of the library
 ROOMS = ("base", "formats", "kernels", "runtime", "include", "capi", "apps", "tests", "bench")
 INTRINSICS = re.compile(r"(.*intrin|arm_neon|arm_acle|arm_sve)\.h$")
 ISA_FILE = re.compile(r"_(avx2|avx512|avx512vnni|avxvnni|neon|dotprod|i8mm|scalar)\.cc$")

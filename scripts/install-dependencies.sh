@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
   build-essential cmake ninja-build pkg-config git python3
   libxsimd-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libfmt-dev libxxhash-dev nlohmann-json3-dev libcli11-dev
-  libedit-dev catch2 libbenchmark-dev
+  libedit-dev libdnnl-dev catch2 libbenchmark-dev
 )
 # What only the full test run needs: sanitizers with clang's OpenMP, Arm under qemu, AVX-512 under Bochs.
 test_packages=(python3-numpy clang libomp-dev llvm g++-aarch64-linux-gnu qemu-user-static

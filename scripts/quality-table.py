@@ -29,14 +29,36 @@ ENCODINGS = [
     ("int4", ["--weights", "int4"]),
     *((f"PTQTP, K={k}", ["--weights", "ptqtp", "--planes", str(k)]) for k in (1, 2, 3)),
     *((f"PTQTP, K={k}, calibrated", ["--weights", "ptqtp", "--planes", str(k), *CALIBRATION]) for k in (1, 2, 3)),
-    ("vectors of 4 columns", ["--weights", "vq"]),
-    ("vectors of 4 columns, calibrated", ["--weights", "vq", *CALIBRATION]),
-    ("vectors of 8 columns, two codebooks", ["--weights", "vq", "--length", "8", "--codebooks", "2"]),
     ("ternary by absmean", ["--weights", "trit"]),
 ]
 # Trained to be ternary; compared with the model that they were trained from. Checkpoint, base, forms.
 TRAINED = [("models/stories5M-ternary", "models/stories5M",
             [("ternary by training", []), ("the same, 1.6 bits", ["--pack", "1.6"])])]
+
+# The table of vectors: beside them what else fits in about two bits. Rows: name, options of convert.
+VQ = ["--weights", "vq"]
+RTN = [*VQ, "--kmeans-mode", "none", "--length", "2", "--index-bits", "4"]
+RESIDUAL = [*VQ, "--length", "8", "--codebooks", "2"]
+FEEDBACK = ["--feedback", *CALIBRATION]
+VECTORS = [
+    ("round to nearest", RTN),
+    ("round to nearest, feedback (GPTQ)", [*RTN, *FEEDBACK]),
+    ("PTQTP, K=1", ["--weights", "ptqtp", "--planes", "1"]),
+    ("PTQTP, K=1, calibrated", ["--weights", "ptqtp", "--planes", "1", *CALIBRATION]),
+    ("Fairy2i, T=2, joint, refitted, by row", ["--weights", "fairy2i:2", "--fairy2i-joint", "--fairy2i-refit",
+                                               "--fairy2i-scales", "row"]),
+    ("vectors of 4, plain", VQ),
+    ("vectors of 4, weighted", [*VQ, *CALIBRATION]),
+    ("vectors of 4, plain, feedback", [*VQ, "--kmeans-mode", "plain", *FEEDBACK]),
+    ("vectors of 4, weighted, feedback", [*VQ, *FEEDBACK]),
+    ("two column groups, weighted, feedback", [*VQ, "--group-num", "2", *FEEDBACK]),
+    ("vectors of 8, residual, plain", RESIDUAL),
+    ("vectors of 8, residual, weighted", [*RESIDUAL, *CALIBRATION]),
+    ("vectors of 8, residual, weighted, feedback", [*RESIDUAL, *FEEDBACK]),
+    ("VPTQ, vectors of 4 rows, weighted", ["--weights", "vptq", *CALIBRATION]),
+    ("VPTQ, vectors of 4 rows, weighted, feedback", ["--weights", "vptq", *FEEDBACK]),
+    ("the same, 3 % outliers", ["--weights", "vptq", "--outliers", "3", *FEEDBACK]),
+]
 
 # The second table: head and embedding alone, everything else in f32.
 HEADS = ["f16", "int8", "int6", "int4"]
@@ -75,7 +97,7 @@ CHECKPOINTS = [
     ("data/models/stories260K/stories260K.bin", "data/models/stories260K/tok512.model"),
 ]
 FORMS = [("f32", F32, F32_CACHE), ("auto", [], [])]
-TABLES = ("encodings", "fairy2i", "heads", "checkpoints")
+TABLES = ("encodings", "fairy2i", "vectors", "heads", "checkpoints")
 
 
 class UnknownOption(Exception):
@@ -124,10 +146,14 @@ class Measure:
                    f"{against['mean_kl']:.6f} ± {against['mean_kl_error']:.6f}",
                    f"{100 * against['same_top']:.2f} ± {100 * against['same_top_error']:.2f}")
 
-    def encodings(self):
+    @staticmethod
+    def encoding_header():
         yield row("model", "weights", "bits, blocks", "bits, all", "act", "bytes", "perplexity", "KL, nats",
                   "same top, %")
         yield "|---|---|--:|--:|---|--:|--:|--:|--:|"
+
+    def encodings(self):
+        yield from self.encoding_header()
         for model, tokenizer in BASES:
             base = self.convert(model, tokenizer, F32, "base")
             yield self.encoding_row(model, "f32", base, base)
@@ -144,6 +170,13 @@ class Measure:
                 print(f"{short(model)}, {name}: left out: {error}", file=sys.stderr)
                 continue
             yield self.encoding_row(model, name, packed, base)
+
+    def vectors(self):
+        yield from self.encoding_header()
+        for model, tokenizer in BASES:
+            base = self.convert(model, tokenizer, F32, "base")
+            yield self.encoding_row(model, "f32", base, base)
+            yield from self.forms(model, tokenizer, VECTORS, base)
 
     def heads(self):
         yield row("model", "head and embedding", "their bits", "bytes", *(name for name, _ in TEXTS))

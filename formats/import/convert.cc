@@ -47,11 +47,23 @@ class Conversion {
 
   Status write_vectors(uint32_t index) {
     const MatrixPlan& m = plan_.matrices[index];
-    TERN_TRY(tell(m.source->name));
-    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m));
+    const Interruption interruption = [&] { return tell(m.source->name); };
+    TERN_TRY(interruption());
+    TERN_TRY(make_factor(m.hessian, interruption));
+    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m, factor_, interruption));
     codebooks_.push_back(packer.codebook());
     TERN_TRY(write_blocks(index, packer));
     return add_report(m, false, packer.relative_error(), codebooks_.back().size() + sizeof(float));
+  }
+
+  // Layers that share an input share the factor of its Hessian.
+  Status make_factor(std::span<const double> hessian, const Interruption& interruption) {
+    if (hessian.data() == factored_) return {};
+    factor_ = nullptr, factored_ = nullptr;
+    if (hessian.empty()) return {};
+    TERN_ASSIGN(HessianFactor factor, HessianFactor::create(hessian, {}, interruption));
+    factor_ = std::make_shared<HessianFactor>(std::move(factor)), factored_ = hessian.data();
+    return {};
   }
 
   Status write_matrix(uint32_t index) {
@@ -87,7 +99,8 @@ class Conversion {
       TERN_TRY(writer_->append_scales(index, packer.scales()));
     }
     done_ += m.source->rows * m.source->cols;
-    return add_report(m, true, 0, 0);
+    const double error = m.source->relative_error();
+    return add_report(m, error == 0, error, 0);
   }
 
   // more: bytes of other tensors that belong to this one.
@@ -132,6 +145,8 @@ class Conversion {
   const ConvertPlan& plan_;
   const ProgressCallback& progress_;
   std::vector<std::vector<std::byte>> codebooks_;
+  std::shared_ptr<const HessianFactor> factor_;  // of the triangle at factored_
+  const double* factored_ = nullptr;
   std::unique_ptr<TernWriter> writer_;
   ConvertReport report_;
   uint64_t done_ = 0, total_ = 0;
@@ -149,12 +164,18 @@ Result<ConvertReport> convert_checked(const SourceModel& source, const ConvertOp
 
 }  // namespace
 
-Result<uint64_t> estimate_convert_memory(const SourceModel& source, const ConvertOptions&) {
+Result<uint64_t> estimate_convert_memory(const SourceModel& source, const ConvertOptions& options) {
+  const bool vectors = options.weights == WeightChoice::vq || options.head == WeightChoice::vq ||
+                       options.embed == WeightChoice::vq;
+  TERN_TRY(check_vq(options.vq));
+  const auto threads = static_cast<unsigned>(omp_get_max_threads());
   // The program, its libraries, parsed headers, the vocabulary, and pages of the checkpoint not yet given back.
   uint64_t bytes = uint64_t{64} << 20;
   uint64_t widest = 0;
   for (const auto& m : source.matrices) {
-    widest = std::max(widest, MatrixPacker::working_bytes(m->cols, static_cast<unsigned>(omp_get_max_threads())));
+    widest = std::max(widest, MatrixPacker::working_bytes(m->cols, threads));
+    if (vectors && m->rows > 1)
+      widest = std::max(widest, VectorPacker::working_bytes(options.vq, m->rows, m->cols, threads));
     bytes += 4 * m->rows;  // scales per row, if the matrix turns out to be ternary
   }
   return bytes + widest;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ enum class WeightChoice { automatic, trit, f32, f16, bf16, int8, int6, int4, ptq
 
 // By linear layer: for every column of its input the mean square over a calibration text.
 using ColumnEnergies = std::map<std::string, std::vector<double>>;
+// By linear layer: the lower triangle, row after row, of the sum of x x^T over a calibration text.
+using HessianTriangles = std::map<std::string, std::span<const double>>;
 
 // How trits are packed: two bits each, or five in a byte (1.6 bits). automatic: two bits (docs/methods.md says why).
 enum class TritPacking { automatic, two_bits, five_in_a_byte };
@@ -45,6 +48,8 @@ struct ConvertOptions {
   // ptqtp, vq: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
   // mean energy. Layers that are not here count all columns alike.
   ColumnEnergies calibration;
+  // vq with feedback; must outlive the conversion. Layers that are not here are quantized without.
+  HessianTriangles hessians;
 };
 
 struct TensorReport {

@@ -47,13 +47,7 @@ class Planner {
   Status check_options() const {
     if (options_.int_group == 0u || options_.ptqtp_group == 0)
       return invalid_argument("the group size is 0, expected a positive count");
-    const VqOptions& vq = options_.vq;
-    if (vq.length < kMinVectorLength || vq.length > kMaxVectorLength || vq.bits == 0 || vq.bits > 8 || vq.planes == 0 ||
-        vq.planes > kMaxVqPlanes) {
-      return invalid_argument(fmt::format(
-          "vectors of {} with {} codebooks of {} bits, expected 2 to 32 values, 1 to {} codebooks, 1 to 8 bits",
-          vq.length, vq.planes, vq.bits, kMaxVqPlanes));
-    }
+    TERN_TRY(check_vq(options_.vq));
     const PtqtpOptions& ptqtp = options_.ptqtp;
     if (ptqtp.planes == 0 || ptqtp.planes > kMaxPtqtpPlanes)
       return invalid_argument(fmt::format("{} trit planes, expected 1 to {}", ptqtp.planes, kMaxPtqtpPlanes));

@@ -12,6 +12,7 @@
 #include "formats/import/composition.h"
 #include "formats/import/plane_matrix.h"
 #include "formats/import/ternary_matrix.h"
+#include "formats/quantize/hessian_factor.h"
 
 namespace tern {
 namespace {
@@ -132,6 +133,21 @@ Result<std::vector<float>> importance_of(const SourceMatrix& m, const ColumnEner
   return importance;
 }
 
+// The Hessian of a layer that is quantized with error feedback; none of one that only zeros were read from.
+Result<std::span<const double>> hessian_of(const SourceMatrix& m, const HessianTriangles& hessians) {
+  auto found = hessians.find(m.name);
+  if (found == hessians.end() && m.name == "embed.tokens") found = hessians.find("head");  // tied
+  if (found == hessians.end()) return std::span<const double>();
+  const std::span<const double> triangle = found->second;
+  if (triangle_cols(triangle.size()) != m.cols) {
+    return invalid_argument(fmt::format("the Hessian of '{}': expected a triangle of {} columns, found {} values",
+                                        m.name, m.cols, triangle.size()));
+  }
+  double sum = 0;
+  for (uint64_t i = 0; i < m.cols; ++i) sum += triangle[i * (i + 1) / 2 + i];
+  return sum == 0 ? std::span<const double>() : triangle;
+}
+
 Result<MatrixPlan> as_planes(const SourceMatrix& m, const ConvertOptions& options) {
   const auto columns = static_cast<uint32_t>(std::min<uint64_t>(options.ptqtp_group, m.cols));
   MatrixPlan plan = with_encoding(m, planes_encoding(options, columns), false);
@@ -140,17 +156,23 @@ Result<MatrixPlan> as_planes(const SourceMatrix& m, const ConvertOptions& option
   return plan;
 }
 
-// Vectors along the input axis, each matrix with a codebook of its own.
+// Vectors along the input axis, each matrix with codebooks of its own.
 Result<MatrixPlan> as_vectors(const SourceMatrix& m, const ConvertOptions& options) {
+  const VqOptions& vq = options.vq;
+  const uint64_t group = vq_group_cols(vq, m.cols);
   Encoding e;
   e.kind = EncodingKind::vector;
   e.axis = VectorAxis::input;
-  e.length = options.vq.length, e.bits = options.vq.bits, e.planes = options.vq.planes;
+  e.length = vq.length, e.bits = vq.bits, e.planes = vq.planes;
+  e.group = group < m.cols ? static_cast<uint32_t>(group) : 0;
   e.scope = ScaleScope::row;
   e.scale_type = FloatType::f16;
   MatrixPlan plan = with_encoding(m, e, false);
-  plan.vq = options.vq;
+  plan.vq = vq;
   TERN_ASSIGN(plan.importance, importance_of(m, options.calibration));
+  if (vq.feedback) {
+    TERN_ASSIGN(plan.hessian, hessian_of(m, options.hessians));
+  }
   return plan;
 }
 

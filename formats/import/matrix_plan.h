@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -24,6 +25,7 @@ struct MatrixPlan {
   std::optional<PtqtpOptions> ptqtp;  // how trit planes are computed; none: round to nearest
   std::optional<VqOptions> vq;        // how vectors and their codebook are computed (vector_packer.h)
   std::vector<float> importance;      // of every column, for ptqtp and vq; or none
+  std::span<const double> hessian;    // of vq with error feedback, a triangle (hessian_factor.h); or none
 
   const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
 };

@@ -44,6 +44,8 @@ class SourceMatrix {
   // fixed index: values begin .. of the vector. fixed vector: the indices of lanes begin .. (formats/encoding/vector.h),
   // [plane][count][positions]; read_scales gives those of rows (tensor: planes; row: count x planes).
   virtual Status read_indices(uint64_t begin, uint64_t count, std::span<uint32_t> out) const;
+  // Of a fixed vector that was fitted (vptq_quantizer.h): what its layer loses, Frobenius. Known once it is read.
+  virtual double relative_error() const { return 0; }
 };
 
 // A layer that is more than the matrix of its name. Tensors are positions in SourceModel::matrices.

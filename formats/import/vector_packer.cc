@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "formats/encoding/int.h"
 #include "formats/encoding/values.h"
+#include "formats/quantize/vq_feedback.h"
 
 namespace tern {
 namespace {
@@ -16,88 +17,167 @@ namespace {
 constexpr uint64_t kBlockValues = uint64_t{1} << 20;
 constexpr uint64_t kSampleValues = uint64_t{1} << 19;  // that a codebook is trained on
 
+// Every codebook sees as many values.
+uint64_t sample_rows(const VqOptions& options, uint64_t rows, uint64_t cols) {
+  return std::clamp<uint64_t>(kSampleValues / vq_group_cols(options, cols), 1, rows);
+}
+
 }  // namespace
 
 uint64_t VectorPacker::block_rows() const {
   return std::max<uint64_t>(kInputLanes, kBlockValues / plan_->source->cols / kInputLanes * kInputLanes);
 }
 
-Result<VectorPacker> VectorPacker::create(const MatrixPlan& plan) {
+Result<VectorPacker> VectorPacker::create(const MatrixPlan& plan, std::shared_ptr<const HessianFactor> factor,
+                                          const Interruption& interruption) {
   TERN_ASSIGN(const Layout layout, layout_of(plan.encoding, plan.source->rows, plan.source->cols));
-  VectorPacker packer(plan, layout);
-  TERN_TRY(packer.train());
+  VectorPacker packer(plan, layout, std::move(factor));
+  TERN_TRY(packer.train(interruption));
   return packer;
 }
 
+Status VectorPacker::train(const Interruption& interruption) {
+  std::vector<VqSample> samples(ceil_div(plan_->source->cols, vq_group_cols(*plan_->vq, plan_->source->cols)));
+  if (plan_->vq->training != VqTraining::none) TERN_TRY(read_sample(samples));
+  TERN_ASSIGN(book_, train_vq(*plan_->vq, plan_->source->cols, samples, interruption));
+  return {};
+}
+
+// What errors of a column count for in training. With feedback that is what the later columns cannot make up for, the
+// diagonal of R_BB R_BB^T (error_feedback.h).
+std::vector<float> VectorPacker::training_importance() const {
+  if (plan_->vq->training != VqTraining::hessian) return {};
+  if (!factor_) return plan_->importance;
+  const uint64_t cols = factor_->cols(), length = plan_->vq->length;
+  std::vector<float> importance(cols);
+  for (uint64_t c = 0; c < cols; ++c)
+    for (uint64_t k = c; k < std::min(cols, c / length * length + length); ++k)
+      importance[c] += factor_->row(c)[k] * factor_->row(c)[k];
+  return importance;
+}
+
 // Rows at equal distances, scaled to a root mean square of 1, their last vector filled up with values of no importance.
-Status VectorPacker::train() {
+Status VectorPacker::read_sample(std::vector<VqSample>& samples) const {
   const SourceMatrix& m = *plan_->source;
-  const uint64_t length = plan_->vq->length, width = align_up(m.cols, length);
-  const uint64_t count = std::clamp<uint64_t>(kSampleValues / width, 1, m.rows);
-  std::vector<float> row(m.cols), vectors(count * width), importance(count * width);
+  const uint64_t length = plan_->vq->length, group = vq_group_cols(*plan_->vq, m.cols);
+  const std::vector<float> importance = training_importance();
+  const uint64_t count = sample_rows(*plan_->vq, m.rows, m.cols);
+  for (uint64_t g = 0; g < samples.size(); ++g) {
+    const uint64_t width = align_up(std::min(group, m.cols - g * group), length);
+    samples[g].vectors.resize(count * width), samples[g].importance.resize(count * width);
+  }
+  std::vector<float> row(m.cols);
   for (uint64_t k = 0; k < count; ++k) {
     TERN_TRY(m.read_rows(k * m.rows / count, 1, row));
     double squares = 0;
     for (const float w : row) squares += static_cast<double>(w) * w;
     if (!std::isfinite(squares))
-      return invalid_argument(fmt::format("tensor '{}' ('{}') holds values that are not finite", m.name, m.source_name));
+      return invalid_argument(
+          fmt::format("tensor '{}' ('{}') holds values that are not finite", m.name, m.source_name));
     const double rms = std::sqrt(squares / static_cast<double>(m.cols));
     for (uint64_t c = 0; c < m.cols && rms > 0; ++c) {
-      vectors[k * width + c] = static_cast<float>(row[c] / rms);
-      importance[k * width + c] = plan_->importance.empty() ? 1 : plan_->importance[c];
+      VqSample& s = samples[c / group];
+      const uint64_t at = k * (s.vectors.size() / count) + c % group;
+      s.vectors[at] = static_cast<float>(row[c] / rms);
+      s.importance[at] = importance.empty() ? 1 : importance[c];
     }
   }
-  book_ = train_vq(*plan_->vq, vectors, importance);
   return {};
 }
 
-Status VectorPacker::pack(uint64_t begin, uint64_t count) {
-  const SourceMatrix& m = *plan_->source;
-  const Encoding& e = plan_->encoding;
-  const uint64_t positions = vector_positions(e, m.cols), planes = e.planes, stride = count * positions;
-  values_.resize(count * m.cols);
-  TERN_TRY(m.read_rows(begin, count, values_));
-  std::vector<uint16_t> indices(planes * stride);
-  std::vector<float> scales(count * planes);
-  std::vector<double> errors(count), norms(count);
+// ---- blocks of rows ----
+
+void VectorPacker::choose(uint64_t count) {
+  const uint64_t cols = plan_->source->cols, positions = vector_positions(plan_->encoding, cols);
+  const uint64_t planes = plan_->encoding.planes;
 #pragma omp parallel
   {
-    VqAssigner assigner(book_, m.cols);
-    std::vector<float> decoded(m.cols);
+    VqAssigner assigner(book_, cols);
 #pragma omp for schedule(static)
     for (uint64_t r = 0; r < count; ++r) {
-      const auto row = std::span(values_).subspan(r * m.cols, m.cols);
-      assigner.assign(row, plan_->importance, indices.data() + r * positions, stride,
-                      std::span(scales).subspan(r * planes, planes), decoded);
-      for (uint64_t c = 0; c < m.cols; ++c) {
-        const double difference = static_cast<double>(row[c]) - decoded[c];
-        errors[r] += difference * difference;
-        norms[r] += static_cast<double>(row[c]) * row[c];
-      }
+      assigner.assign(std::span(values_).subspan(r * cols, cols), plan_->importance, indices_.data() + r * positions,
+                      count * positions, std::span(scale_values_).subspan(r * planes, planes),
+                      std::span(decoded_).subspan(r * cols, cols));
     }
   }
+}
+
+void VectorPacker::choose_with_feedback(uint64_t count) {
+  const uint64_t cols = plan_->source->cols, positions = vector_positions(plan_->encoding, cols);
+  const uint64_t planes = plan_->encoding.planes;
+#pragma omp parallel
+  {
+    VqFeedback feedback(book_, *factor_);
+#pragma omp for schedule(dynamic)
+    for (uint64_t r = 0; r < count; r += kFeedbackRows) {
+      const uint64_t rows = std::min(kFeedbackRows, count - r);
+      feedback.assign(std::span(values_).subspan(r * cols, rows * cols), indices_.data() + r * positions,
+                      count * positions, std::span(scale_values_).subspan(r * planes, rows * planes),
+                      std::span(decoded_).subspan(r * cols, rows * cols));
+    }
+  }
+}
+
+Status VectorPacker::add_up(uint64_t begin, uint64_t count) {
+  const SourceMatrix& m = *plan_->source;
   for (uint64_t r = 0; r < count; ++r) {
-    if (!std::isfinite(errors[r])) {
-      return invalid_argument(fmt::format("tensor '{}' ('{}'): row {} holds values beyond the range of {}", m.name,
-                                          m.source_name, begin + r, describe(e)));
+    double error = 0, norm = 0;
+    for (uint64_t c = r * m.cols; c < (r + 1) * m.cols; ++c) {
+      const double difference = static_cast<double>(values_[c]) - decoded_[c];
+      error += difference * difference;
+      norm += static_cast<double>(values_[c]) * values_[c];
     }
-    error_ += errors[r], norm_ += norms[r];
+    if (!std::isfinite(error)) {
+      return invalid_argument(fmt::format("tensor '{}' ('{}'): row {} holds values beyond the range of {}", m.name,
+                                          m.source_name, begin + r, describe(plan_->encoding)));
+    }
+    error_ += error, norm_ += norm;
   }
-  codes_.clear(), scales_.clear();
+  return {};
+}
+
+void VectorPacker::pack_codes(uint64_t begin, uint64_t count) {
+  const Encoding& e = plan_->encoding;
+  const uint64_t cols = plan_->source->cols, positions = vector_positions(e, cols);
+  codes_.clear();
   for (uint64_t first = 0; first < count; first += kInputLanes) {
     const uint64_t tile = (begin + first) / kInputLanes, lanes = std::min<uint64_t>(kInputLanes, count - first);
     const size_t at = codes_.size();
-    codes_.resize(at + vector_tile_bytes(e, layout_, m.cols, tile));
-    pack_vector_tile(e, layout_, m.cols, tile, lanes, indices.data() + first * positions, positions, stride,
+    codes_.resize(at + vector_tile_bytes(e, layout_, cols, tile));
+    pack_vector_tile(e, layout_, cols, tile, lanes, indices_.data() + first * positions, positions, count * positions,
                      codes_.data() + at);
   }
-  const uint64_t tile_bytes = tile_scale_bytes(e, layout_);
+}
+
+void VectorPacker::pack_scales(uint64_t count) {
+  const uint64_t tile_bytes = tile_scale_bytes(plan_->encoding, layout_);
+  scales_.clear();
   for (uint64_t first = 0; first < count; first += kTileRows) {
     scales_.resize(scales_.size() + tile_bytes);
-    pack_tile_scales(e, layout_, std::min<uint64_t>(kTileRows, count - first), scales.data() + first * planes,
+    pack_tile_scales(plan_->encoding, layout_, std::min<uint64_t>(kTileRows, count - first),
+                     scale_values_.data() + first * plan_->encoding.planes,
                      scales_.data() + scales_.size() - tile_bytes);
   }
+}
+
+Status VectorPacker::pack(uint64_t begin, uint64_t count) {
+  const uint64_t cols = plan_->source->cols, planes = plan_->encoding.planes;
+  values_.resize(count * cols), decoded_.resize(count * cols);
+  TERN_TRY(plan_->source->read_rows(begin, count, values_));
+  indices_.assign(planes * count * vector_positions(plan_->encoding, cols), 0);
+  scale_values_.resize(count * planes);
+  factor_ ? choose_with_feedback(count) : choose(count);
+  TERN_TRY(add_up(begin, count));
+  pack_codes(begin, count);
+  pack_scales(count);
   return {};
+}
+
+// The sample, its weights, errors and choices; values, decoded, indices, codes; what feedback keeps of its rows.
+uint64_t VectorPacker::working_bytes(const VqOptions& options, uint64_t rows, uint64_t cols, unsigned threads) {
+  const uint64_t sample = 16 * sample_rows(options, rows, cols) * align_up(cols, options.length);
+  const uint64_t block = 16 * std::max(kBlockValues, kInputLanes * cols);
+  return sample + block + (options.feedback ? 4 * cols * cols + threads * VqFeedback::working_bytes(cols) : 0);
 }
 
 double VectorPacker::relative_error() const {

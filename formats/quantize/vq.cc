@@ -1,192 +1,151 @@
 #include "formats/quantize/vq.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
 #include "base/half.h"
 #include "base/math.h"
-#include "base/random.h"
+#include "formats/encoding/vector.h"
+#include "formats/quantize/k_means.h"
 
 namespace tern {
 namespace {
 
-constexpr int kTurns = 25;            // of Lloyd's iteration, at most
-constexpr double kEnough = 1e-4;      // a turn that improves less is the last
 constexpr int kPlaneTurns = 2;
+constexpr int kStepTurns = 8;  // of a row's step and its codes, where levels are evenly spaced
 
-// The entry nearest to x by the weighted squared error, the first of equals; centers are [value][entry].
-unsigned nearest(const float* x, const float* h, unsigned length, const float* centers, unsigned entries,
-                 float* distances, float* best = nullptr) {
-  for (unsigned k = 0; k < entries; ++k) distances[k] = 0;
-  for (unsigned i = 0; i < length; ++i) {
-    const float* values = centers + static_cast<size_t>(i) * entries;
-    for (unsigned k = 0; k < entries; ++k) {
-      const float difference = x[i] - values[k];
-      distances[k] += h[i] * (difference * difference);
-    }
-  }
-  unsigned at = 0;
-  for (unsigned k = 1; k < entries; ++k) at = distances[k] < distances[at] ? k : at;
-  if (best) *best = distances[at];
-  return at;
-}
-
-// One codebook over n vectors.
-class KMeans {
+class Trainer {
  public:
-  KMeans(const VqOptions& options, std::span<const float> x, std::span<const float> h)
-      : length_(options.length), entries_(1u << options.bits), n_(x.size() / options.length), x_(x), h_(h),
-        centers_(static_cast<size_t>(length_) * entries_), choice_(n_), error_(n_), random_(options.seed) {}
-
-  void run() {
-    if (n_ == 0) return;
-    start();
-    double before = assign();
-    for (int turn = 0; turn < kTurns; ++turn) {
-      move();
-      const double now = assign();
-      if (!(before - now > kEnough * before)) break;
-      before = now;
-    }
+  Trainer(const VqOptions& options, uint64_t cols, std::span<VqSample> samples, const Interruption& interruption)
+      : book_{options, vq_group_cols(options, cols), {}, {}}, samples_(samples), interruption_(interruption) {
+    book_.codes.resize(samples.size() * options.planes * book_.entries() * options.length);
   }
 
-  const std::vector<float>& centers() const { return centers_; }
+  Result<VqBook> run() {
+    if (book_.options.training == VqTraining::none) {
+      spread_levels();
+      return std::move(book_);
+    }
+    for (VqSample& s : samples_) {
+      if (s.importance.empty()) s.importance.assign(s.vectors.size(), 1.f);
+    }
+    for (unsigned plane = 0; plane < book_.options.planes; ++plane) TERN_TRY(train(plane));
+    return std::move(book_);
+  }
 
  private:
-  void set(unsigned entry, size_t vector) {
-    for (unsigned i = 0; i < length_; ++i) centers_[i * entries_ + entry] = x_[vector * length_ + i];
+  int8_t& code(size_t group, unsigned plane, unsigned entry, unsigned i) {
+    return book_.codes[((group * book_.options.planes + plane) * book_.entries() + entry) * book_.options.length + i];
   }
 
-  // k-means++: every further center is a vector drawn in proportion to its error so far.
-  void start() {
-    set(0, random_.below(n_));
-    for (size_t v = 0; v < n_; ++v) error_[v] = distance(v, 0);
-    for (unsigned k = 1; k < entries_; ++k) {
-      set(k, draw());
-#pragma omp parallel for schedule(static)
-      for (size_t v = 0; v < n_; ++v) error_[v] = std::min(error_[v], distance(v, k));
-    }
-  }
-
-  float distance(size_t v, unsigned k) const {
-    float sum = 0;
-    for (unsigned i = 0; i < length_; ++i) {
-      const float difference = x_[v * length_ + i] - centers_[i * entries_ + k];
-      sum += h_[v * length_ + i] * (difference * difference);
-    }
-    return sum;
-  }
-
-  size_t draw() {
-    double total = 0;
-    for (const float e : error_) total += e;
-    double left = random_.uniform() * total;
-    for (size_t v = 0; v < n_; ++v) {
-      left -= error_[v];
-      if (left < 0) return v;
-    }
-    return n_ - 1;
-  }
-
-  double assign() {
-#pragma omp parallel
-    {
-      std::vector<float> distances(entries_);
-#pragma omp for schedule(static)
-      for (size_t v = 0; v < n_; ++v) {
-        choice_[v] = nearest(&x_[v * length_], &h_[v * length_], length_, centers_.data(), entries_, distances.data(),
-                             &error_[v]);
+  // Levels -(n - 1), -(n - 3), .. n - 1; value i of an entry is digit i of its index.
+  void spread_levels() {
+    const unsigned length = book_.options.length, digit = book_.options.bits / length, levels = 1u << digit;
+    const int wide = vq_largest_code(length) / static_cast<int>(levels - 1);
+    for (size_t group = 0; group < samples_.size(); ++group) {
+      for (unsigned k = 0; k < book_.entries(); ++k) {
+        for (unsigned i = 0; i < length; ++i) {
+          const int level = static_cast<int>(k >> (i * digit) & (levels - 1));
+          code(group, 0, k, i) = static_cast<int8_t>(wide * (2 * level - static_cast<int>(levels - 1)));
+        }
       }
     }
-    double total = 0;
-    for (const float e : error_) total += e;
-    return total;
+    book_.factors.push_back(1.5f / static_cast<float>(wide * static_cast<int>(levels - 1)));
   }
 
-  // Each value to the weighted mean of its vectors; an entry without vectors to the vector of the largest error.
-  void move() {
-    std::vector<double> sums(centers_.size()), weights(centers_.size());
-    for (size_t v = 0; v < n_; ++v) {
-      for (unsigned i = 0; i < length_; ++i) {
-        const size_t at = i * entries_ + choice_[v], from = v * length_ + i;
-        sums[at] += static_cast<double>(h_[from]) * x_[from];
-        weights[at] += h_[from];
-      }
+  // One factor for the codebooks of all groups.
+  Status train(unsigned plane) {
+    std::vector<std::vector<float>> centers;
+    float most = 0;
+    for (const VqSample& s : samples_) {
+      const KMeansOptions options{book_.options.length, book_.entries(), book_.options.seed};
+      TERN_ASSIGN(auto found, k_means(options, s.vectors, s.importance, interruption_));
+      for (const float c : found) most = std::max(most, std::fabs(c));
+      centers.push_back(std::move(found));
     }
-    for (unsigned k = 0; k < entries_; ++k) {
-      bool used = false;
-      for (unsigned i = 0; i < length_; ++i) {
-        const size_t at = i * entries_ + k;
-        if (weights[at] > 0) centers_[at] = static_cast<float>(sums[at] / weights[at]), used = true;
+    const float factor = most > 0 ? most / static_cast<float>(vq_largest_code(book_.options.length)) : 1.f;
+    book_.factors.push_back(factor);
+    for (size_t group = 0; group < samples_.size(); ++group) {
+      round(group, plane, factor, centers[group]);
+      if (plane + 1u < book_.options.planes) subtract(samples_[group], centers[group]);
+    }
+    return {};
+  }
+
+  void round(size_t group, unsigned plane, float factor, std::vector<float>& centers) {
+    for (unsigned k = 0; k < book_.entries(); ++k) {
+      for (unsigned i = 0; i < book_.options.length; ++i) {
+        float& center = centers[i * book_.entries() + k];
+        const float rounded = std::nearbyint(center / factor);
+        code(group, plane, k, i) = static_cast<int8_t>(rounded);
+        center = factor * rounded;
       }
-      if (used) continue;
-      const auto worst = std::max_element(error_.begin(), error_.end());
-      set(k, static_cast<size_t>(worst - error_.begin()));
-      *worst = 0;
     }
   }
 
-  unsigned length_, entries_;
-  size_t n_;
-  std::span<const float> x_, h_;
-  std::vector<float> centers_;  // [value][entry]
-  std::vector<unsigned> choice_;
-  std::vector<float> error_;
-  Random random_;
+  void subtract(VqSample& s, const std::vector<float>& centers) const {
+    const unsigned length = book_.options.length;
+    std::vector<float> distances(book_.entries());
+    for (size_t v = 0; v < s.vectors.size(); v += length) {
+      const unsigned k =
+          nearest_entry(&s.vectors[v], &s.importance[v], length, centers.data(), book_.entries(), distances.data());
+      for (unsigned i = 0; i < length; ++i) s.vectors[v + i] -= centers[i * book_.entries() + k];
+    }
+  }
+
+  VqBook book_;
+  std::span<VqSample> samples_;
+  const Interruption& interruption_;
 };
 
 }  // namespace
 
+Status check_vq(const VqOptions& o) {
+  if (o.length < kMinVectorLength || o.length > kMaxVectorLength || o.bits == 0 || o.bits > 8 || o.planes == 0 ||
+      o.planes > kMaxVqPlanes) {
+    return invalid_argument(fmt::format(
+        "vectors of {} with {} codebooks of {} bits, expected 2 to 32 values, 1 to {} codebooks, 1 to 8 bits", o.length,
+        o.planes, o.bits, kMaxVqPlanes));
+  }
+  if (o.groups == 0) return invalid_argument("0 column groups, expected 1 or more");
+  if (o.training == VqTraining::none && (o.bits % o.length != 0 || o.planes != 1)) {
+    return invalid_argument(fmt::format(
+        "evenly spaced levels in {} codebooks of {} bits for {} values, expected one, of as many bits for each value",
+        o.planes, o.bits, o.length));
+  }
+  return {};
+}
+
 int vq_largest_code(unsigned length) { return std::min(127, 32767 / 127 / static_cast<int>(length)); }
 
-VqBook train_vq(const VqOptions& options, std::span<const float> vectors, std::span<const float> importance) {
-  const unsigned length = options.length, entries = 1u << options.bits;
-  const int largest = vq_largest_code(length);
-  VqBook book{options, {}, {}};
-  std::vector<float> left(vectors.begin(), vectors.end()), h(importance.begin(), importance.end());
-  if (h.empty()) h.assign(left.size(), 1.f);
-  for (unsigned plane = 0; plane < options.planes; ++plane) {
-    KMeans means(options, left, h);
-    means.run();
-    std::vector<float> centers = means.centers();
-    float most = 0;
-    for (const float c : centers) most = std::max(most, std::fabs(c));
-    const float factor = most > 0 ? most / static_cast<float>(largest) : 1.f;
-    book.factors.push_back(factor);
-    for (unsigned k = 0; k < entries; ++k) {
-      for (unsigned i = 0; i < length; ++i) {
-        const float code = std::nearbyint(centers[i * entries + k] / factor);
-        book.codes.push_back(static_cast<int8_t>(code));
-        centers[i * entries + k] = factor * code;
-      }
-    }
-    if (plane + 1 == options.planes) break;
-    std::vector<float> distances(entries);
-    for (size_t v = 0; v < left.size(); v += length) {
-      const unsigned k = nearest(&left[v], &h[v], length, centers.data(), entries, distances.data());
-      for (unsigned i = 0; i < length; ++i) left[v + i] -= centers[i * entries + k];
-    }
-  }
-  return book;
+uint64_t vq_group_cols(const VqOptions& options, uint64_t cols) {
+  return align_up(ceil_div(cols, options.groups), options.length);
 }
 
-VqAssigner::VqAssigner(const VqBook& book, uint64_t cols)
-    : book_(book), centers_(book.codes.size()), distances_(size_t{1} << book.options.bits) {
-  const size_t length = book.options.length, entries = distances_.size();
-  x_.resize((cols + length - 1) / length * length);
-  h_.resize(x_.size());
-  for (size_t i = 0; i < centers_.size(); ++i) {
-    const size_t plane = i / length / entries, entry = i / length % entries;
-    centers_[(plane * length + i % length) * entries + entry] =
-        book.factors[plane] * static_cast<float>(book.codes[i]);
+std::vector<float> VqBook::centers() const {
+  const size_t length = options.length, n = entries();
+  std::vector<float> values(codes.size());
+  for (size_t i = 0; i < codes.size(); ++i) {
+    const size_t book = i / length / n, entry = i / length % n;  // of a group and plane
+    values[(book * length + i % length) * n + entry] = factors[book % options.planes] * static_cast<float>(codes[i]);
   }
+  return values;
 }
 
-// The planes in turn, each for what the others leave.
-void VqAssigner::choose(uint64_t position, uint16_t* indices, uint64_t plane_stride) {
-  const unsigned length = book_.options.length, planes = book_.options.planes;
-  const auto entries = static_cast<unsigned>(distances_.size());
-  const float* x = &x_[position * length];
+size_t VqBook::group_at(uint64_t position) const {
+  return position * options.length / group_cols * options.planes * entries() * options.length;
+}
+
+Result<VqBook> train_vq(const VqOptions& options, uint64_t cols, std::span<VqSample> samples,
+                        const Interruption& interruption) {
+  return Trainer(options, cols, samples, interruption).run();
+}
+
+void choose_entries(const float* x, const float* weights, unsigned length, unsigned planes, unsigned entries,
+                    const float* centers, float* distances, uint16_t* to, uint64_t plane_stride) {
   float left[32];
   for (int turn = 0; turn < (planes == 1 ? 1 : 1 + kPlaneTurns); ++turn) {
     for (unsigned p = 0; p < planes; ++p) {
@@ -194,45 +153,74 @@ void VqAssigner::choose(uint64_t position, uint16_t* indices, uint64_t plane_str
         left[i] = x[i];
         for (unsigned q = 0; q < planes; ++q) {
           if (q == p || (turn == 0 && q > p)) continue;
-          left[i] -= centers_[(q * length + i) * entries + indices[q * plane_stride + position]];
+          left[i] -= centers[(q * length + i) * entries + to[q * plane_stride]];
         }
       }
-      indices[p * plane_stride + position] = static_cast<uint16_t>(
-          nearest(left, &h_[position * length], length, &centers_[p * length * entries], entries, distances_.data()));
+      to[p * plane_stride] = static_cast<uint16_t>(
+          nearest_entry(left, weights, length, centers + p * length * entries, entries, distances));
     }
   }
 }
 
-void VqAssigner::assign(std::span<const float> row, std::span<const float> importance, uint16_t* indices,
-                        uint64_t plane_stride, std::span<float> scales, std::span<float> decoded) {
+VqAssigner::VqAssigner(const VqBook& book, uint64_t cols)
+    : book_(book), centers_(book.centers()), distances_(book.entries()) {
+  x_.resize((cols + book.options.length - 1) / book.options.length * book.options.length);
+  h_.resize(x_.size());
+}
+
+// Chooses entries for x_; the factor that fits them to it in least squares.
+double VqAssigner::fit(uint16_t* indices, uint64_t plane_stride) {
   const size_t length = book_.options.length, planes = book_.options.planes, entries = distances_.size();
-  double squares = 0;
-  for (const float w : row) squares += static_cast<double>(w) * w;
-  const auto rms = static_cast<float>(std::sqrt(squares / static_cast<double>(row.size())));
-  for (size_t i = 0; i < x_.size(); ++i) {
-    x_[i] = i < row.size() && rms > 0 ? row[i] / rms : 0;
-    h_[i] = i >= row.size() ? 0 : importance.empty() ? 1.f : importance[i];
-  }
   double product = 0, norm = 0;
   for (size_t position = 0; position < x_.size() / length; ++position) {
-    choose(position, indices, plane_stride);
+    const float* centers = &centers_[book_.group_at(position)];
+    choose_entries(&x_[position * length], &h_[position * length], book_.options.length, book_.options.planes,
+                   book_.entries(), centers, distances_.data(), indices + position, plane_stride);
     for (size_t i = 0; i < length; ++i) {
       double q = 0;
       for (size_t p = 0; p < planes; ++p)
-        q += centers_[(p * length + i) * entries + indices[p * plane_stride + position]];
+        q += centers[(p * length + i) * entries + indices[p * plane_stride + position]];
       const size_t at = position * length + i;
       product += h_[at] * q * x_[at];
       norm += h_[at] * q * q;
     }
   }
-  const double fit = norm > 0 ? product / norm : 0;
-  for (size_t p = 0; p < planes; ++p)
-    scales[p] = f16_to_f32(f32_to_f16(static_cast<float>(fit * rms * book_.factors[p])));
-  for (size_t c = 0; c < row.size(); ++c) {
+  return norm > 0 ? product / norm : 0;
+}
+
+float VqAssigner::unit(std::span<const float> row, std::span<const float> importance, uint16_t* indices,
+                       uint64_t plane_stride) {
+  double squares = 0;
+  for (const float w : row) squares += static_cast<double>(w) * w;
+  auto unit = static_cast<float>(std::sqrt(squares / static_cast<double>(row.size())));
+  for (size_t i = 0; i < h_.size(); ++i) h_[i] = i >= row.size() ? 0 : importance.empty() ? 1.f : importance[i];
+  const auto divide = [&] {
+    for (size_t i = 0; i < x_.size(); ++i) x_[i] = i < row.size() && unit > 0 ? row[i] / unit : 0;
+  };
+  divide();
+  for (int turn = 0; turn < kStepTurns && book_.options.training == VqTraining::none; ++turn) {
+    unit = static_cast<float>(unit * fit(indices, plane_stride));
+    divide();
+  }
+  return unit;
+}
+
+void VqAssigner::assign(std::span<const float> row, std::span<const float> importance, uint16_t* indices,
+                        uint64_t plane_stride, std::span<float> scales, std::span<float> decoded) {
+  const float unit = this->unit(row, importance, indices, plane_stride);
+  store_vq_row(book_, fit(indices, plane_stride) * unit, indices, plane_stride, scales, decoded);
+}
+
+void store_vq_row(const VqBook& book, double unit, const uint16_t* indices, uint64_t plane_stride,
+                  std::span<float> scales, std::span<float> decoded) {
+  const size_t length = book.options.length, planes = book.options.planes;
+  for (size_t p = 0; p < planes; ++p) scales[p] = f16_to_f32(f32_to_f16(static_cast<float>(unit * book.factors[p])));
+  for (size_t c = 0; c < decoded.size(); ++c) {
+    const int8_t* codes = &book.codes[book.group_at(c / length)];
     float w = 0;
     for (size_t p = 0; p < planes; ++p) {
-      const size_t entry = p * entries + indices[p * plane_stride + c / length];
-      w = fma32(scales[p], static_cast<float>(book_.codes[entry * length + c % length]), w);
+      const size_t entry = p * book.entries() + indices[p * plane_stride + c / length];
+      w = fma32(scales[p], static_cast<float>(codes[entry * length + c % length]), w);
     }
     decoded[c] = w;
   }

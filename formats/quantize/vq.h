@@ -1,36 +1,73 @@
-// Vector quantization along the input axis: weighted k-means (Lloyd 1982; starts by k-means++, Arthur and Vassilvitskii
-// 2007) on vectors of rows of root mean square 1. The error of a value counts as its column's importance, the diagonal of
-// a Hessian as in VPTQ (arXiv 2409.17066); further codebooks are trained on what the ones before leave. Codebooks are int8,
-// with codes so small that the products of a vector with int8 activations sum up within int16. Deterministic for a seed;
-// threads (OpenMP) change nothing.
+// Vector quantization along the input axis: weighted k-means (k_means.h) on vectors of rows of root mean square 1. The
+// error of a value counts as its column's importance, the diagonal of a Hessian as in VPTQ (arXiv 2409.17066); further
+// codebooks are trained on what the ones before leave. Codebooks are int8, with codes so small that the products of a
+// vector with int8 activations sum up within int16. Deterministic for a seed; threads (OpenMP) change nothing.
+// With the whole Hessian rows are quantized by vq_feedback.h.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "base/progress.h"
+#include "base/status.h"
 #include "formats/encoding/encoding.h"
 
 namespace tern {
 
 inline constexpr unsigned kMaxVqPlanes = 3;
 
+// How entries come about. hessian: by k-means, columns weighed by their importance, where it is known; plain: all
+// alike; none: every value of an entry takes one of 2^(bits / length) evenly spaced levels, so a vector's index is its
+// values rounded to nearest, with a step that is fitted to each row.
+enum class VqTraining : uint8_t { hessian, plain, none };
+
 struct VqOptions {
   uint8_t length = 4, bits = 8, planes = 1;  // values of a vector; of an index, 1..8; codebooks
+  uint32_t groups = 1;                       // column groups with codebooks of their own
+  VqTraining training = VqTraining::hessian;
+  bool feedback = false;  // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
   uint64_t seed = 1;
+
+  bool operator==(const VqOptions&) const = default;
 };
+
+// Refuses options that make no sense.
+Status check_vq(const VqOptions& options);
 
 // Largest magnitude of a code: code * 127 * length < 2^15, and at most 127.
 int vq_largest_code(unsigned length);
 
+// Columns of a group: of equal groups, a multiple of the length.
+uint64_t vq_group_cols(const VqOptions& options, uint64_t cols);
+
 struct VqBook {
   VqOptions options;
-  std::vector<int8_t> codes;   // [plane][2^bits][length]
+  uint64_t group_cols;         // that share codebooks
+  std::vector<int8_t> codes;   // [column group][plane][2^bits][length]
   std::vector<float> factors;  // of a plane: value = factor * code, of rows of root mean square 1
+
+  unsigned entries() const { return 1u << options.bits; }
+  // The values as [column group][plane][value][entry].
+  std::vector<float> centers() const;
+  // Where those of the group that serves a position begin.
+  size_t group_at(uint64_t position) const;
 };
 
-// vectors: [n][length], importance the same or empty. REQUIRES finite values, importance >= 0, options in range.
-VqBook train_vq(const VqOptions& options, std::span<const float> vectors, std::span<const float> importance);
+// What a codebook is trained on: [n][length] each.
+struct VqSample {
+  std::vector<float> vectors, importance;
+};
+
+// samples: of every column group of a matrix of `cols` columns; they are changed. REQUIRES finite values, importance >=
+// 0, options that check_vq passes.
+Result<VqBook> train_vq(const VqOptions& options, uint64_t cols, std::span<VqSample> samples,
+                        const Interruption& interruption = {});
+
+// Chooses the indices of one vector, to[plane * plane_stride]: the planes in turn, each for what the others leave,
+// twice over. centers: [plane][value][entry]; distances: room for one value an entry.
+void choose_entries(const float* x, const float* weights, unsigned length, unsigned planes, unsigned entries,
+                    const float* centers, float* distances, uint16_t* to, uint64_t plane_stride);
 
 // Chooses indices for rows; one thread at a time, memory is set aside when it is made.
 class VqAssigner {
@@ -38,17 +75,22 @@ class VqAssigner {
   VqAssigner(const VqBook& book, uint64_t cols);
 
   // importance: of every column, or empty. indices: [plane][position] with plane_stride, scales: [planes] as stored in
-  // f16: w ~ sum over planes of scale_p * code_p. The planes' indices take turns twice; then one factor fits all scales
-  // to the row. decoded: the row as readers decode it. A row of zeros has scales 0.
+  // f16: w ~ sum over planes of scale_p * code_p. One factor fits all scales to the row. decoded: the row as readers
+  // decode it. A row of zeros has scales 0.
   void assign(std::span<const float> row, std::span<const float> importance, uint16_t* indices, uint64_t plane_stride,
               std::span<float> scales, std::span<float> decoded);
+  // What a row is divided by before its entries are looked up; 0 of a row of zeros.
+  float unit(std::span<const float> row, std::span<const float> importance, uint16_t* indices, uint64_t plane_stride);
 
  private:
-  void choose(uint64_t position, uint16_t* indices, uint64_t plane_stride);
+  double fit(uint16_t* indices, uint64_t plane_stride);
 
   const VqBook& book_;
-  std::vector<float> centers_;  // [plane][value][entry], scaled by the plane's factor
-  std::vector<float> x_, h_, distances_;
+  std::vector<float> centers_, x_, h_, distances_;
 };
+
+// The scales of a row, unit * fit * factor of the plane in f16, and the row that they decode to.
+void store_vq_row(const VqBook& book, double unit, const uint16_t* indices, uint64_t plane_stride,
+                  std::span<float> scales, std::span<float> decoded);
 
 }  // namespace tern

@@ -216,16 +216,18 @@ TERN_API uint64_t tern_logits_hash(const float* logits, size_t count, uint64_t s
 
 typedef struct tern_sampler tern_sampler;
 
-/* All zeros: greedy. Applied in this order. */
+/* All zeros: greedy. Applied in this order, presence and frequency beside the repetition penalty. */
 typedef struct tern_sampler_options {
   size_t struct_size;
   float repeat_penalty;  /* divides the logits of recent tokens; 0 and 1: off */
-  int32_t repeat_last_n; /* how many tokens it looks back on; -1: all */
+  int32_t repeat_last_n; /* how many tokens the penalties look back on; -1: all */
   int32_t top_k;         /* keep the k best; 0: all */
   float top_p;           /* keep the best that hold this probability; 0 and 1: all */
   float min_p;           /* drop those below this share of the best one's probability; 0: none */
   float temperature;     /* 0: greedy, the lowest id among equals */
   uint64_t seed;
+  float presence_penalty;  /* subtracted from the logits of recent tokens; 0: off */
+  float frequency_penalty; /* the same, times how often the token occurred; 0: off */
 } tern_sampler_options;
 
 TERN_API tern_status tern_sampler_create(const tern_sampler_options* options, tern_sampler** sampler,
@@ -236,7 +238,7 @@ TERN_API void tern_sampler_free(tern_sampler* sampler); /* NULL is allowed */
  * are not finite are never picked; if none is finite, TERN_INVALID_ARGUMENT. */
 TERN_API tern_status tern_sampler_sample(tern_sampler* sampler, const float* logits, size_t count, int32_t* token,
                                          tern_error* error);
-/* Tells the repetition penalty what was appended, prompt tokens too. */
+/* Tells the penalties what was appended, prompt tokens too. */
 TERN_API tern_status tern_sampler_accept(tern_sampler* sampler, int32_t token, tern_error* error);
 
 #ifdef __cplusplus

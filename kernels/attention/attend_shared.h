@@ -9,21 +9,44 @@
 namespace tern {
 
 // From scores to probabilities p[begin, end), not divided by their sum; the state goes on. Returns the decay of what
-// is accumulated. Entries outside [begin, end) may hold any number.
+// is accumulated. Entries outside [begin, end) may hold any number, and become 0.
 template <class V>
 float update_softmax(AttentionQuery& query, float* p) {
-  float largest = query.state.max;
-  for (uint64_t j = query.begin; j < query.end; ++j) largest = p[j] > largest ? p[j] : largest;
-  float decays[simd::kLanes];
-  simd::exp_lanes(V::broadcast(query.state.max - largest)).store(decays);
-  for (uint64_t j = 0; j < kCacheBlock; j += simd::kLanes) {
-    simd::exp_lanes(V::load(p + j) - V::broadcast(largest)).store(p + j);
+  constexpr uint64_t kParts = kCacheBlock / simd::kLanes;
+  for (uint64_t j = 0; j < query.begin; ++j) p[j] = -__builtin_inff();
+  for (uint64_t j = query.end; j < kCacheBlock; ++j) p[j] = -__builtin_inff();
+  V best = V::broadcast(query.state.max), sums = V::broadcast(0.f), scores[kParts];
+  for (uint64_t i = 0; i < kParts; ++i) {
+    scores[i] = V::load(p + i * simd::kLanes);
+    best = choose(greater(scores[i], best), scores[i], best);
   }
-  float sum = 0.f;
-  for (uint64_t j = query.begin; j < query.end; ++j) sum += p[j];
-  query.state.max = largest;
-  query.state.sum = __builtin_fmaf(query.state.sum, decays[0], sum);
+  const V largest = V::broadcast(max_lanes(best));
+  for (uint64_t i = 0; i < kParts; ++i) {
+    scores[i] = simd::exp_lanes(scores[i] - largest);
+    scores[i].store(p + i * simd::kLanes);
+    sums = sums + scores[i];
+  }
+  float decays[simd::kLanes];
+  simd::exp_lanes(V::broadcast(query.state.max) - largest).store(decays);
+  query.state.max = max_lanes(best) + 0.f;  // one zero: ISAs differ in which of 0 and -0 is the larger
+  query.state.sum = __builtin_fmaf(query.state.sum, decays[0], sum_lanes(sums));
   return decays[0];
+}
+
+// One of the four steps of a transposition: lanes with the bit `distance` of their number set change places with lanes
+// without it of the register that far away.
+template <int distance, class V>
+TERN_INLINE void exchange_lanes(V (&rows)[simd::kLanes]) {
+  float lanes[simd::kLanes];
+  for (uint64_t l = 0; l < simd::kLanes; ++l) lanes[l] = (l & distance) != 0 ? 0.f : 1.f;
+  const auto low = greater(V::load(lanes), V::broadcast(0.f));
+  unroll<simd::kLanes>([&](auto i) TERN_LAMBDA {
+    if constexpr ((i & distance) == 0) {
+      const V a = rows[i], b = rows[i + distance];
+      rows[i] = choose(low, a, b.template exchange<distance>());
+      rows[i + distance] = choose(low, a.template exchange<distance>(), b);
+    }
+  });
 }
 
 // Positions before `end`; zeros after them, and where head_dim ends inside 16 lanes.
@@ -31,10 +54,15 @@ template <class V, class Array>
 void unpack_keys(const Array& keys, uint64_t d, uint64_t end, float* out) {
   for (uint64_t i = 0; i < d; i += simd::kLanes) {
     const uint64_t lanes = d - i < simd::kLanes ? d - i : simd::kLanes;
-    for (uint64_t j = 0; j < kCacheBlock; ++j) {
-      float column[simd::kLanes] = {};
-      if (j < end) (lanes == simd::kLanes ? keys.load(j * d + i) : keys.load(j * d + i, lanes)).store(column);
-      for (uint64_t l = 0; l < simd::kLanes; ++l) out[(i + l) * kCacheBlock + j] = column[l];
+    for (uint64_t first = 0; first < kCacheBlock; first += simd::kLanes) {
+      V rows[simd::kLanes];
+      unroll<simd::kLanes>([&](auto k) TERN_LAMBDA {
+        const uint64_t at = (first + k) * d + i;
+        rows[k] = V::broadcast(0.f);
+        if (first + k < end) rows[k] = lanes == simd::kLanes ? keys.load(at) : keys.load(at, lanes);
+      });
+      exchange_lanes<8>(rows), exchange_lanes<4>(rows), exchange_lanes<2>(rows), exchange_lanes<1>(rows);
+      unroll<simd::kLanes>([&](auto k) TERN_LAMBDA { rows[k].store(out + (i + k) * kCacheBlock + first); });
     }
   }
 }
@@ -137,7 +165,28 @@ void accumulate(const AttentionQuery* queries, const float* p, const float* deca
     add_shared_tail<V>(queries[k], p + k * kCacheBlock, decays[k], values, stride, i, d);
 }
 
-// Pairs of queries share loads. Two that see other positions are accumulated one by one.
+// How many queries share loads: as many as 32 registers hold.
+template <class V>
+inline constexpr int kTogether = V::kParts == 1 ? 4 : 2;
+
+// body(n), n <= kMost a power of two and not above what is left; returns n.
+template <int kMost, class Body>
+TERN_INLINE uint64_t take_group(uint64_t left, Body body) {
+  if constexpr (kMost > 1) {
+    if (left < kMost) return take_group<kMost / 2>(left, body);
+  }
+  body(std::integral_constant<int, kMost>());
+  return kMost;
+}
+
+// How many queries from the first one on see its positions.
+template <class V>
+uint64_t count_alike(const AttentionQuery* queries, uint64_t count) {
+  uint64_t n = 1;
+  while (n < count && queries[n].begin == queries[0].begin && queries[n].end == queries[0].end) ++n;
+  return n;
+}
+
 template <class V, class Keys, class Values>
 void attend_shared(const Keys& keys, const Values& values, const AttentionBlock& block, AttentionQuery* queries,
                    uint64_t count, float* scratch) {
@@ -148,18 +197,16 @@ void attend_shared(const Keys& keys, const Values& values, const AttentionBlock&
   for (uint64_t i = 0; i < count; ++i) end = queries[i].end > end ? queries[i].end : end;
   unpack_keys<V>(keys, d, end, k);
   unpack_values<V>(values, d, padded, end, v);
-  uint64_t i = 0;
-  for (; i + 2 <= count; i += 2) score<V, 2>(queries + i, k, d, padded, block.scale, p + i * kCacheBlock);
-  if (i < count) score<V, 1>(queries + i, k, d, padded, block.scale, p + i * kCacheBlock);
-  for (i = 0; i < count; ++i) decays[i] = update_softmax<V>(queries[i], p + i * kCacheBlock);
-  for (i = 0; i < count;) {
-    const bool pair = i + 1 < count && queries[i].begin == queries[i + 1].begin && queries[i].end == queries[i + 1].end;
-    if (pair) {
-      accumulate<V, 2>(queries + i, p + i * kCacheBlock, decays + i, v, padded, d);
-    } else {
-      accumulate<V, 1>(queries + i, p + i * kCacheBlock, decays + i, v, padded, d);
-    }
-    i += pair ? 2 : 1;
+  for (uint64_t i = 0; i < count;) {
+    i += take_group<kTogether<V>>(count - i, [&](auto n) TERN_LAMBDA {
+      score<V, n>(queries + i, k, d, padded, block.scale, p + i * kCacheBlock);
+    });
+  }
+  for (uint64_t i = 0; i < count; ++i) decays[i] = update_softmax<V>(queries[i], p + i * kCacheBlock);
+  for (uint64_t i = 0; i < count;) {
+    i += take_group<kTogether<V>>(count_alike<V>(queries + i, count - i), [&](auto n) TERN_LAMBDA {
+      accumulate<V, n>(queries + i, p + i * kCacheBlock, decays + i, v, padded, d);
+    });
   }
 }
 

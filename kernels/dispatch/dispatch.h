@@ -33,6 +33,10 @@ const LinearKernelEntry* select_linear(const Encoding& encoding, LinearInput inp
                                        std::optional<KernelFamily> family = std::nullopt,
                                        const std::function<bool(const LinearKernelEntry&)>& works = {});
 
+// The rule that orders the two families for what `chosen` computes, and what it rests on, as `tern cpu` shows it; empty
+// where there is one family. All kernels give the same bits, so that a wrong guess costs time alone.
+std::string_view family_rule(const LinearKernelEntry& chosen);
+
 // Kernels that are not linear layers come as one table per ISA, all with the same bits.
 struct ElementKernels {
   const char* isa;

@@ -14,6 +14,7 @@ struct Scalar;
 
 template <>
 struct F32x16<Scalar> {
+  static constexpr size_t kParts = kLanes;
   float lane[kLanes];
 
   struct Mask {

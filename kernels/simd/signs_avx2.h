@@ -40,8 +40,7 @@ struct Signs256 : Base {
 
   // --- tables of nibbles. A shuffle and an unpack part the two bytes of the words: eight rows of the first plane, then
   // of the second, in each lane. ---
-  static constexpr bool kSignOffset = true;
-  static constexpr int kSignRuns = 2;
+  static constexpr int kSignRuns = 1;
   static constexpr uint64_t kSignTableBytes = kNibbleUnitBytes;
   // Sums of the bytes as they come, so that even ones are too large by 256 times odd ones, and of odd ones alone: 16
   // bits hold 256 units, in each of which a byte gets 8 look-ups, at most 248.
@@ -57,19 +56,19 @@ struct Signs256 : Base {
     build_nibble_tables(xr, xi, tables);
   }
 
-  template <int runs>
-  static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step, const uint8_t* tables,
-                           SignSums (&s)[runs]) {
-    unroll<runs>([&](auto r) TERN_LAMBDA {
-      __m256i bytes[4];
-      unroll<4>([&](auto i) TERN_LAMBDA { bytes[i] = _mm256_setzero_si256(); });
-      unroll<2>([&](auto h) TERN_LAMBDA {
-        look_up_block(codes[r] + offset + h * step, tables + 4 * h * kNibbleTableBytes, bytes);
-      });
-      unroll<4>([&](auto i) TERN_LAMBDA {
-        s[r].all[i] = _mm256_add_epi16(s[r].all[i], bytes[i]);
-        s[r].odd[i] = _mm256_add_epi16(s[r].odd[i], _mm256_srli_epi16(bytes[i], 8));
-      });
+  template <int runs, class Prefetch>
+  TERN_INLINE static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step,
+                                       const uint8_t* tables, SignSums (&s)[runs], const Prefetch& prefetch) {
+    static_assert(runs == 1);
+    __m256i bytes[4];
+    unroll<4>([&](auto i) TERN_LAMBDA { bytes[i] = _mm256_setzero_si256(); });
+    unroll<2>([&](auto h) TERN_LAMBDA {
+      prefetch(codes[0] + offset + h * step);
+      look_up_block(codes[0] + offset + h * step, tables + 4 * h * kNibbleTableBytes, bytes);
+    });
+    unroll<4>([&](auto i) TERN_LAMBDA {
+      s[0].all[i] = _mm256_add_epi16(s[0].all[i], bytes[i]);
+      s[0].odd[i] = _mm256_add_epi16(s[0].odd[i], _mm256_srli_epi16(bytes[i], 8));
     });
   }
 

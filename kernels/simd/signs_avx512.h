@@ -42,11 +42,10 @@ struct Signs512 : Base {
 
   // --- tables: a word is an index of 5, one of 5 and one of 6 bits, into tables of int16 (vpermw, vpermi2w). Of the 32
   // columns of a unit block h has 4k + 2h + j for bit k of byte j. Four registers for each half of the input. ---
-  static constexpr bool kSignOffset = false;
   static constexpr int kSignRuns = 8;
   static constexpr uint64_t kSignTableBytes = 2 * 8 * 64;
-  static constexpr uint64_t kSignUnits = 8;  // a unit adds at most 32 * 127 to an int16: 8 * 4064 < 2^15
-  struct SignSums {                          // int16, both planes
+  static constexpr uint64_t kSignUnits = 16;  // a unit adds at most 32 * 127 to a uint16: 16 * 4064 < 2^16
+  struct SignSums {                           // uint16, both planes
     __m512i r, i;
   };
   static SignSums zero_signs() { return {_mm512_setzero_si512(), _mm512_setzero_si512()}; }
@@ -58,13 +57,14 @@ struct Signs512 : Base {
     }
   }
 
-  template <int runs>
-  static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step, const uint8_t* tables,
-                           SignSums (&s)[runs]) {
+  template <int runs, class Prefetch>
+  TERN_INLINE static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step,
+                                       const uint8_t* tables, SignSums (&s)[runs], const Prefetch& prefetch) {
     for (int h = 0; h < 2; ++h, offset += step, tables += 8 * 64) {
       __m512i t[8];
       unroll<8>([&](auto i) TERN_LAMBDA { t[i] = _mm512_load_si512(tables + 64 * i); });
       unroll<runs>([&](auto r) TERN_LAMBDA {
+        prefetch(codes[r] + offset);
         const __m512i low = _mm512_load_si512(codes[r] + offset);
         const __m512i middle = _mm512_srli_epi16(low, 5), high = _mm512_srli_epi16(low, 10);
         s[r].r = _mm512_add_epi16(s[r].r, _mm512_permutexvar_epi16(low, t[0]));
@@ -88,20 +88,24 @@ struct Signs512 : Base {
  private:
   template <int plane>
   static Ints plane_of(__m512i words) {
-    return _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(words, plane));
+    return _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(words, plane));
   }
-  // Entry n of a table is the sum of the columns whose bits are set in n.
+  // Entry n of a table is the sum of the columns whose bits are set in n, made non-negative by the sum of all negative
+  // ones.
   static void build_half(const int8_t* x, uint8_t* tables) {
     constexpr __mmask32 kSet[5] = {0xaaaaaaaa, 0xcccccccc, 0xf0f0f0f0, 0xff00ff00, 0xffff0000};
-    const auto table = [&](int first) TERN_LAMBDA {
-      __m512i t = _mm512_setzero_si512();
+    const auto table = [&](int first, int bits) TERN_LAMBDA {
+      int16_t base = 0;
+      for (int b = first; b < first + bits; ++b)
+        base = static_cast<int16_t>(base + (x[column(b)] < 0 ? -x[column(b)] : 0));
+      __m512i t = _mm512_set1_epi16(base);
       unroll<5>([&](auto b)
-                    TERN_LAMBDA { t = _mm512_add_epi16(t, _mm512_maskz_set1_epi16(kSet[b], x[column(first + b)])); });
+                    TERN_LAMBDA { t = _mm512_mask_add_epi16(t, kSet[b], t, _mm512_set1_epi16(x[column(first + b)])); });
       return t;
     };
-    const __m512i last = table(10);
-    _mm512_store_si512(tables, table(0));
-    _mm512_store_si512(tables + 64, table(5));
+    const __m512i last = table(10, 6);
+    _mm512_store_si512(tables, table(0, 5));
+    _mm512_store_si512(tables + 64, table(5, 5));
     _mm512_store_si512(tables + 128, last);
     _mm512_store_si512(tables + 192, _mm512_add_epi16(last, _mm512_set1_epi16(x[column(15)])));
   }

@@ -53,7 +53,6 @@ struct SignsNeon : Base {
   }
 
   // --- tables of nibbles; ld2 parts the two bytes of the words, rows in order ---
-  static constexpr bool kSignOffset = true;
   static constexpr int kSignRuns = 1;
   static constexpr uint64_t kSignTableBytes = kNibbleUnitBytes;
   static constexpr uint64_t kSignUnits = 16;  // a unit adds at most 8 * 508 to a uint16: 16 * 4064 < 2^16
@@ -68,13 +67,14 @@ struct SignsNeon : Base {
     build_nibble_tables(xr, xi, tables);
   }
 
-  template <int runs>
-  static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step, const uint8_t* tables,
-                           SignSums (&s)[runs]) {
+  template <int runs, class Prefetch>
+  TERN_INLINE static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step,
+                                       const uint8_t* tables, SignSums (&s)[runs], const Prefetch& prefetch) {
     static_assert(runs == 1);
     uint8x16_t low[4], high[4];  // e1r, e2r, e1i, e2i: 8 look-ups of at most 31 and 15
     for (int i = 0; i < 4; ++i) low[i] = high[i] = vdupq_n_u8(0);
     unroll<2>([&](auto h) TERN_LAMBDA {
+      prefetch(codes[0] + offset + h * step);
       look_up_block(codes[0] + offset + h * step, tables + 4 * h * kNibbleTableBytes, low, high);
     });
     unroll<4>([&](auto i) TERN_LAMBDA {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/simd/unroll.h"
+#include "kernels/simd/select256_avx512vbmi.h"
 
 namespace tern {
 namespace {
@@ -39,7 +39,7 @@ struct Table256Vbmi {
   static constexpr uint64_t kBytes = 512;
 
   struct Table {
-    __m512i low[4], high[4];
+    Table256 low, high;
   };
   struct Sums {  // of both rows of a word, low + 256 * high, modulo 2^16; of the odd row
     __m512i low, low_odd, high, high_odd;
@@ -72,14 +72,7 @@ struct Table256Vbmi {
     }
   }
 
-  TERN_INLINE static Table load(const uint8_t* p) {
-    Table t;
-    unroll<4>([&](auto i) TERN_LAMBDA {
-      t.low[i] = in_register(_mm512_loadu_si512(p + 64 * i));
-      t.high[i] = in_register(_mm512_loadu_si512(p + 256 + 64 * i));
-    });
-    return t;
-  }
+  TERN_INLINE static Table load(const uint8_t* p) { return {keep_table256(p), keep_table256(p + 256)}; }
   TERN_INLINE static Sums zero() {
     const __m512i z = _mm512_setzero_si512();
     return {z, z, z, z};
@@ -108,14 +101,9 @@ struct Table256Vbmi {
   }
 
  private:
-  // GCC would load a table again for each use.
-  TERN_INLINE static __m512i in_register(__m512i v) {
-    asm("" : "+v"(v));
-    return v;
-  }
-  TERN_INLINE static void add(Sums& s, const Table& t, __m512i index) {
-    const __mmask64 upper = _mm512_movepi8_mask(index);
-    const __m512i low = look_up(t.low, index, upper), high = look_up(t.high, index, upper);
+  TERN_INLINE static void add(Sums& s, const Table& t, __m512i bytes) {
+    const Index256 index = index256(bytes);
+    const __m512i low = select256(t.low, index), high = select256(t.high, index);
     s.low = _mm512_add_epi16(s.low, low);
     s.low_odd = _mm512_add_epi16(s.low_odd, _mm512_srli_epi16(low, 8));
     s.high = _mm512_add_epi16(s.high, high);
@@ -124,10 +112,6 @@ struct Table256Vbmi {
   // The even row's sum is what the odd row's, in the high byte, leaves.
   TERN_INLINE static __m512i rows_in_order(__m512i both, __m512i order, __m512i odd) {
     return _mm512_permutex2var_epi16(_mm512_sub_epi16(both, _mm512_slli_epi16(odd, 8)), order, odd);
-  }
-  TERN_INLINE static __m512i look_up(const __m512i (&t)[4], __m512i index, __mmask64 upper) {
-    const __m512i first = _mm512_permutex2var_epi8(t[0], index, t[1]);
-    return _mm512_mask_blend_epi8(upper, first, _mm512_permutex2var_epi8(t[2], index, t[3]));
   }
 };
 

@@ -144,7 +144,9 @@ struct Avx2 {
   struct FiveDigits {
     HalfDigits lo, hi;
   };
-  static FiveDigits begin_digits(Codes c) { return {{c.lo, c.lo, c.lo}, {c.hi, c.hi, c.hi}}; }
+  struct DigitTables {};
+  static DigitTables digit_tables() { return {}; }
+  static FiveDigits begin_digits(Codes c, DigitTables) { return {{c.lo, c.lo, c.lo}, {c.hi, c.hi, c.hi}}; }
   template <int place>
   static Codes next_digit(FiveDigits& x) {
     return {next_digit<place>(x.lo), next_digit<place>(x.hi)};
@@ -228,7 +230,7 @@ struct Avx2 {
 
   // kTritTiles and kTrit5Tiles were chosen by timing; the others fit the sixteen registers and await a quiet machine.
   static constexpr int kTritTiles = 2, kTrit5Tiles = 1, kTritBatchTiles = 1, kTritTokens = 4, kTritChains = 1;
-  static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 4;
+  static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 4, kInt8Chains = 1;
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4;
   static constexpr int kCodeTiles = 2;  // tiles of codes x f32: their blocks take registers too
 

@@ -33,6 +33,10 @@ struct Avx512 {
   static Ints zero_ints() { return _mm512_setzero_si512(); }
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints subtract(Ints a, int32_t b) { return _mm512_sub_epi32(a, _mm512_set1_epi32(b)); }
+  template <int bits>
+  static Ints shift_right(Ints a) {
+    return _mm512_srai_epi32(a, bits);
+  }
   static Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
   static Codes load_codes(const std::byte* p) { return _mm512_load_si512(p); }
 
@@ -40,6 +44,11 @@ struct Avx512 {
   template <int q>
   static Codes trit_codes(Codes c) {
     return _mm512_and_si512(q == 0 ? c : _mm512_srli_epi16(c, 2 * q), _mm512_set1_epi8(3));
+  }
+  // 4^q times the codes.
+  template <int q>
+  static Codes trit_codes_in_place(Codes c) {
+    return _mm512_and_si512(c, _mm512_set1_epi8(static_cast<char>(3 << 2 * q)));
   }
   template <int column>
   static Floats trit_weights(Codes c) {
@@ -114,7 +123,9 @@ struct Avx512 {
   struct FiveDigits {
     __m512i even, odd, pair;
   };
-  static FiveDigits begin_digits(Codes c) { return {c, c, c}; }
+  struct DigitTables {};
+  static DigitTables digit_tables() { return {}; }
+  static FiveDigits begin_digits(Codes c, DigitTables) { return {c, c, c}; }
   template <int place>
   static Codes next_digit(FiveDigits& x) {
     const __m512i first = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
@@ -190,7 +201,7 @@ struct Avx512 {
   }
 
   static constexpr int kTritTiles = 4, kTrit5Tiles = 4, kTritBatchTiles = 2, kTritTokens = 4, kTritChains = 1;
-  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 2, kInt8Tokens = 4;
+  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 2, kInt8Tokens = 4, kInt8Chains = 1;
   static constexpr int kFloatTiles = 8, kFloatBatchTiles = 2, kFloatTokens = 4, kCodeTiles = 8;
 
  protected:

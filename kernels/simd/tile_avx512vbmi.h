@@ -2,49 +2,60 @@
 // 128 entries at once.
 #pragma once
 
+#include "kernels/simd/select256_avx512vbmi.h"
 #include "kernels/simd/tile_avx512.h"
 
 namespace tern {
 namespace {
 
 struct Avx512Vbmi : Avx512 {
-  // --- sums of all 256 bytes of a column (trit_byte_tables.h): low bytes of the entries, then high bytes ---
+  // --- sums of all 256 bytes of a column (trit_byte_tables.h): low bytes of the entries, then high bytes, up to 7 ---
   static constexpr uint64_t kByteTableBytes = 512;
   struct ByteTable {
-    __m512i low[4], high[4];
+    Table256 low, high;
   };
   TERN_INLINE static ByteTable load_byte_table(const uint8_t* table) {
-    ByteTable t;
-    unroll<4>([&](auto i) TERN_LAMBDA {
-      t.low[i] = _mm512_load_si512(table + 64 * i());
-      t.high[i] = _mm512_load_si512(table + 256 + 64 * i());
-    });
-    return t;
+    return {load_table256(table), load_table256(table + 256)};
   }
-  struct WordSums {  // uint16 of rows 0..7 and rows 8..15 of four tiles, a tile a lane
-    __m512i first, second;
+  // Of 32 look-ups. Low bytes: pairs of rows as one int16, in which an odd row's sum counts 256 times, and the odd
+  // rows.
+  struct ByteSums {
+    __m512i pairs, odd, high;
   };
-  static WordSums zero_words() { return {zero_bytes(), zero_bytes()}; }
-  TERN_INLINE static WordSums look_up_byte(const ByteTable& t, Bytes index, WordSums s) {
-    const __mmask64 upper = _mm512_movepi8_mask(index);
-    const __m512i low = select(upper, t.low, index), high = select(upper, t.high, index);
-    return {_mm512_add_epi16(s.first, _mm512_unpacklo_epi8(low, high)),
-            _mm512_add_epi16(s.second, _mm512_unpackhi_epi8(low, high))};
+  static ByteSums zero_byte_sums() { return {zero_bytes(), zero_bytes(), zero_bytes()}; }
+  TERN_INLINE static ByteSums look_up_byte(const ByteTable& t, Bytes column, ByteSums s) {
+    const Index256 index = index256(column);
+    const __m512i low = select256(t.low, index);
+    return {_mm512_add_epi16(s.pairs, low), _mm512_add_epi16(s.odd, _mm512_srli_epi16(low, 8)),
+            add_bytes(s.high, select256(t.high, index))};
   }
-  static void add_words(Ints* sums, const WordSums& s) {
-    const __m512i zero = _mm512_setzero_si512();
-    add_lanes(sums, _mm512_unpacklo_epi16(s.first, zero), _mm512_unpackhi_epi16(s.first, zero),
-              _mm512_unpacklo_epi16(s.second, zero), _mm512_unpackhi_epi16(s.second, zero));
+  // sums[t] += of four tiles, a tile a lane.
+  static void add_byte_sums(Ints* sums, const ByteSums& s) {
+    const __m512i even = _mm512_add_epi16(s.pairs, _mm512_slli_epi16(_mm512_sub_epi16(s.high, s.odd), 8));
+    const __m512i odd = _mm512_add_epi16(s.odd, _mm512_and_si512(s.high, _mm512_set1_epi16(-256)));
+    const __m512i first = _mm512_unpacklo_epi16(even, odd), second = _mm512_unpackhi_epi16(even, odd);
+    const __m512i zero = zero_bytes();
+    add_lanes(sums, _mm512_unpacklo_epi16(first, zero), _mm512_unpackhi_epi16(first, zero),
+              _mm512_unpacklo_epi16(second, zero), _mm512_unpackhi_epi16(second, zero));
   }
-  // Of the activations a[0], a[4], ... of the five places.
+  // Of the four byte columns of a block.
   template <class Constants>
-  static void build_byte_table(const Constants& c, const int8_t* a, uint8_t* table) {
-    const __m512i first = add_places<0, 2>(c, a), second = add_places<2, 5>(c, a);
-    unroll<4>([&](auto i) TERN_LAMBDA {
-      const __m512i e0 = entries(c, 64 * i(), first, second), e1 = entries(c, 64 * i() + 32, first, second);
-      _mm512_store_si512(table + 64 * i(), even_bytes(e0, e1));
-      _mm512_store_si512(table + 256 + 64 * i(), even_bytes(_mm512_srli_epi16(e0, 8), _mm512_srli_epi16(e1, 8)));
-    });
+  static void build_byte_tables(const Constants& c, const int8_t* a, uint8_t* tables) {
+    const __m512i plus = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8((1u << 4 * Constants::kPlaces) - 1, a));
+    const __m512i minus = _mm512_sub_epi16(zero_bytes(), plus);
+    for (short j = 0; j < 4; ++j, tables += kByteTableBytes) {
+      const auto place = [&](int i) TERN_LAMBDA {
+        const __m512i at = _mm512_add_epi16(_mm512_load_si512(c.place[i]), _mm512_set1_epi16(j));
+        return _mm512_permutex2var_epi16(plus, at, minus);
+      };
+      const __m512i first = _mm512_add_epi16(_mm512_add_epi16(place(0), place(1)), _mm512_set1_epi16(Constants::kLift));
+      const __m512i second = _mm512_add_epi16(_mm512_add_epi16(place(2), place(3)), place(4));
+      unroll<4>([&](auto i) TERN_LAMBDA {
+        const __m512i e0 = entries(c, 64 * i(), first, second), e1 = entries(c, 64 * i() + 32, first, second);
+        _mm512_store_si512(tables + 64 * i(), every_second<0>(e0, e1));
+        _mm512_store_si512(tables + 256 + 64 * i(), every_second<1>(e0, e1));
+      });
+    }
   }
 
   static ByteColumns load_columns(const std::byte* const* tiles, uint64_t offset) {
@@ -65,36 +76,20 @@ struct Avx512Vbmi : Avx512 {
   struct Order {  // of the bytes of two registers, the second from 64
     uint8_t byte[64];
   };
-  TERN_INLINE static Bytes select(__mmask64 upper, const __m512i (&table)[4], Bytes index) {
-    return _mm512_mask_blend_epi8(upper, _mm512_permutex2var_epi8(table[0], index, table[1]),
-                                  _mm512_permutex2var_epi8(table[2], index, table[3]));
-  }
-  template <int begin, int end, class Constants>
-  static __m512i add_places(const Constants& c, const int8_t* a) {
-    __m512i sums = _mm512_setzero_si512();
-    for (int place = begin; place < end; ++place) {
-      const short one = a[4 * place];
-      const __m512i activation = _mm512_set1_epi16(one);
-      const __m512i lift = _mm512_set1_epi16(static_cast<short>(one < 0 ? -one : 0));
-      sums = _mm512_add_epi16(sums, _mm512_add_epi16(lift, _mm512_add_epi16(lift, lift)));
-      sums = _mm512_mask_add_epi16(sums, c.one[place], sums, activation);
-      sums = _mm512_mask_add_epi16(sums, c.two[place], sums, _mm512_add_epi16(activation, activation));
-    }
-    return sums;
-  }
   template <class Constants>
   static __m512i entries(const Constants& c, int from, __m512i first, __m512i second) {
     return _mm512_add_epi16(_mm512_permutexvar_epi16(_mm512_load_si512(c.first + from), first),
                             _mm512_permutexvar_epi16(_mm512_load_si512(c.second + from), second));
   }
-  static constexpr Order even_order() {
+  static constexpr Order second_order(int from) {
     Order order{};
-    for (int i = 0; i < 64; ++i) order.byte[i] = static_cast<uint8_t>(2 * i);
+    for (int i = 0; i < 64; ++i) order.byte[i] = static_cast<uint8_t>(2 * i + from);
     return order;
   }
-  static __m512i even_bytes(__m512i a, __m512i b) {
-    alignas(64) static constexpr Order kEven = even_order();
-    return _mm512_permutex2var_epi8(a, _mm512_load_si512(kEven.byte), b);
+  template <int from>
+  static __m512i every_second(__m512i a, __m512i b) {
+    alignas(64) static constexpr Order kOrder = second_order(from);
+    return _mm512_permutex2var_epi8(a, _mm512_load_si512(kOrder.byte), b);
   }
   // Byte 4 * row + column of two tiles.
   static constexpr Order order_of(int column) {

@@ -14,7 +14,7 @@ struct Avx512VnniDot {
 
 struct Avx512Vnni : DpBusd<Avx512, Avx512VnniDot> {
   static constexpr int kTritTiles = 1, kTrit5Tiles = 1, kTritBatchTiles = 2, kTritTokens = 8, kTritChains = 4;
-  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 2, kInt8Tokens = 8;
+  static constexpr int kInt8Tiles = 1, kInt8BatchTiles = 2, kInt8Tokens = 8, kInt8Chains = 4;
 };
 
 }  // namespace

@@ -53,7 +53,7 @@ struct NeonDot : Neon {
   }
 
   static constexpr int kTritTiles = 4, kTrit5Tiles = 2, kTritBatchTiles = 1, kTritTokens = 4;
-  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 1, kInt8Tokens = 4;
+  static constexpr int kInt8Tiles = 4, kInt8BatchTiles = 1, kInt8Tokens = 4, kInt8Chains = 1;
 };
 
 }  // namespace

@@ -164,7 +164,9 @@ struct Neon {
   struct FiveDigits {
     Codes x, pair;
   };
-  static FiveDigits begin_digits(const Codes& c) { return {c, c}; }
+  struct DigitTables {};
+  static DigitTables digit_tables() { return {}; }
+  static FiveDigits begin_digits(const Codes& c, DigitTables) { return {c, c}; }
   template <int place>
   static Codes next_digit(FiveDigits& d) {
     if constexpr (place == 4) {
@@ -274,7 +276,7 @@ struct Neon {
   }
 
   static constexpr int kTritTiles = 2, kTrit5Tiles = 1, kTritBatchTiles = 1, kTritTokens = 2, kTritChains = 1;
-  static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 2;
+  static constexpr int kInt8Tiles = 2, kInt8BatchTiles = 1, kInt8Tokens = 2, kInt8Chains = 1;
   static constexpr int kFloatTiles = 4, kFloatBatchTiles = 1, kFloatTokens = 4, kCodeTiles = 2;
 
  private:

@@ -2,18 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
-#include <new>
 #include <unordered_map>
 
-#include "runtime/eval/windows.h"
-#include "runtime/model/block.h"
+#include "runtime/model/parts.h"
 
 namespace tern {
 namespace {
-
-constexpr uint32_t kMostContext = 2048;
 
 class SquareSums final : public InputObserver {
  public:
@@ -50,34 +45,13 @@ class SquareSums final : public InputObserver {
   uint64_t tokens_ = 0;
 };
 
-Result<InputStatistics> collect(std::shared_ptr<const Model> model, std::span<const int32_t> text,
-                                const StatisticsOptions& options, const ProgressCallback& progress) {
-  SquareSums sums(model->parts());
-  SessionOptions o;
-  o.context = options.context != 0 ? options.context : std::min(model->config().context, kMostContext);
-  if (o.context > model->config().context) {
-    return invalid_argument(
-        fmt::format("windows of {} positions, the model was trained for {}", o.context, model->config().context));
-  }
-  o.threads = options.threads;
-  o.key_type = o.value_type = FloatType::f32;
-  o.observer = &sums;
-  TERN_ASSIGN(const auto session, Session::create(model, o));
-  Session* const sessions[] = {session.get()};
-  const auto ignore = [](const ScoredToken&) { return Status(); };
-  TERN_TRY(run_windows(sessions, text, {o.context, options.bos, 0}, "calibrate", ignore, progress).status());
-  return sums.statistics();
-}
-
 }  // namespace
 
 Result<InputStatistics> input_statistics(std::shared_ptr<const Model> model, std::span<const int32_t> text,
                                          const StatisticsOptions& options, const ProgressCallback& progress) {
-  try {
-    return collect(std::move(model), text, options, progress);
-  } catch (const std::bad_alloc&) {
-    return out_of_memory("not enough memory for the statistics of the model's inputs");
-  }
+  SquareSums sums(model->parts());
+  TERN_TRY(observe_text(std::move(model), text, options, sums, progress));
+  return sums.statistics();
 }
 
 }  // namespace tern

@@ -1,7 +1,6 @@
 // What the linear layers of a model read when it reads a text: the mean square of every input column, which is the
 // diagonal of the Hessian of a layer's squared output error. Quantizers weigh their errors with it (formats/quantize).
-// The text is cut into windows without overlap (runtime/eval/windows.h), whose last token predicts nothing and is not
-// read. Sums are made in double in the order of the text: the same bits with any number of threads.
+// Sums are made in double in the order of the text: the same bits with any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "runtime/session/session.h"
+#include "runtime/eval/text_observer.h"
 
 namespace tern {
-
-struct StatisticsOptions {
-  uint32_t context = 0;  // positions of a window, BOS included; 0: the model's, at most 2048
-  int32_t bos = -1;      // token that begins each window; -1: none
-  unsigned threads = 0;  // 0: physical cores
-};
 
 struct InputStatistics {
   uint64_t tokens = 0;                                     // read, BOS included

@@ -52,16 +52,23 @@ struct InputPlan {
   bool rounded() const;
 };
 
+inline constexpr uint64_t kBatchTokens = 16;
+
 struct LinearTerm {
   const LinearKernelEntry* kernel = nullptr;  // null: sparse
+  const LinearKernelEntry* batch_kernel = nullptr;  // for kBatchTokens or more, where one was asked for
   WeightView weight;
   SparseView sparse;
   size_t form = 0;         // position in InputPlan::forms
   uint64_t col_begin = 0;  // of an f32 form
   uint64_t row_begin = 0, rows = 0;
   float scale = 1;
-  bool sets =
-      false;  // scale 1, the first to write its rows, which begin at a multiple of its tile's: it writes y itself
+  // Scale 1, the first to write its rows, which begin at a multiple of its tile's: it writes y itself.
+  bool sets = false;
+
+  const LinearKernelEntry& kernel_of(uint64_t tokens) const {
+    return batch_kernel && tokens >= kBatchTokens ? *batch_kernel : *kernel;
+  }
 };
 
 struct LinearPlan {

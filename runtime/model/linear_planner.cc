@@ -70,6 +70,7 @@ LinearPlanner::LinearPlanner(const TernFile& file, CpuFeatures features, const L
       tensors_(file),
       features_(features),
       family_(options.family),
+      dense_batch_(options.dense_batch),
       activations_(options.activations),
       stages_(options.stages) {
   for (const LinearRecord& l : file.description().linears) linears_.emplace(l.name, &l);
@@ -226,6 +227,10 @@ Result<LinearTerm> LinearPlanner::encoded(const Term& term, const Layer& layer) 
   TERN_ASSIGN(out.weight, tensors_.matrix(term.tensor));
   if (out.weight.encoding.kind == EncodingKind::phase) TERN_TRY(admit_phase(term, out.weight, layer));
   TERN_ASSIGN(out.kernel, choose(out.weight, rounds(term) ? LinearInput::int8 : LinearInput::f32, layer));
+  if (dense_batch_ && out.weight.encoding.kind == EncodingKind::dense) {
+    out.batch_kernel = dense_batch_(out.weight.encoding.value_type);
+    if (out.batch_kernel) layer.out.kernels.push_back({out.batch_kernel, {}});
+  }
   TERN_ASSIGN(const FormColumns from, columns(term, out.weight, layer));
   out.form = from.form, out.col_begin = from.col_begin;
   return out;

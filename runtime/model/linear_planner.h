@@ -46,6 +46,7 @@ class LinearPlanner {
   TensorViews tensors_;
   CpuFeatures features_;
   std::optional<KernelFamily> family_;
+  const LinearKernelEntry* (*dense_batch_)(FloatType);
   ActivationRounding activations_;
   unsigned stages_;
   std::unordered_map<std::string_view, const LinearRecord*> linears_;

@@ -167,7 +167,7 @@ void LinearRun::add_term(const LinearTerm& term, const InputView& in, IndexRange
   const uint64_t tile_rows = term.weight.layout.tile_rows;
   if (term.sets) {
     const TileRange tiles{rows.begin / tile_rows, ceil_div(rows.end, tile_rows)};
-    return term.kernel->run(term.weight, in, {y, stride}, tiles, scratch_.kernel);
+    return term.kernel_of(in.tokens).run(term.weight, in, {y, stride}, tiles, scratch_.kernel);
   }
   for (const uint64_t each = kPartialRows / tile_rows * tile_rows; rows.begin < rows.end;) {
     const uint64_t end = std::min(rows.end, rows.begin / tile_rows * tile_rows + each);
@@ -182,8 +182,8 @@ void LinearRun::add_partial(const LinearTerm& term, const InputView& in, IndexRa
   const uint64_t tile_rows = term.weight.layout.tile_rows, first = rows.begin / tile_rows * tile_rows;
   // Kernels count from row 0 of the term.
   const uintptr_t row_0 = reinterpret_cast<uintptr_t>(scratch_.partial) - first * sizeof(float);
-  term.kernel->run(term.weight, in, {reinterpret_cast<float*>(row_0), kPartialRows},
-                   {first / tile_rows, ceil_div(rows.end, tile_rows)}, scratch_.kernel);
+  term.kernel_of(in.tokens).run(term.weight, in, {reinterpret_cast<float*>(row_0), kPartialRows},
+                                {first / tile_rows, ceil_div(rows.end, tile_rows)}, scratch_.kernel);
   for (uint64_t t = 0; t < in.tokens; ++t) {
     e_.add_scaled(scratch_.partial + t * kPartialRows + rows.begin - first, term.scale, rows.end - rows.begin,
                   y + t * stride + rows.begin);

@@ -20,6 +20,9 @@ struct LoadOptions {
   std::string isa = "native";          // caps the kernels (base/cpu.h); TERN_ISA is the CLI's business
   std::optional<KernelFamily> family;  // force one family where it exists
   ActivationRounding activations = ActivationRounding::from_file;
+  // A kernel of another library for batches over dense weights of a type, or null: not bound by promise 1
+  // (kernels/onednn/dense_onednn.h). Tokens alone keep the canonical one.
+  const LinearKernelEntry* (*dense_batch)(FloatType) = nullptr;
   unsigned stages = 0;         // of phase weights: run the first so many of those in the file; 0: all
   bool check_tensors = false;  // verify_payload at load
   FileAccess access = FileAccess::map;  // of load()

@@ -82,7 +82,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   return catching("a session", [&]() -> Result<std::unique_ptr<Session>> {
     SessionOptions o = options;
     if (o.context == 0) o.context = model->config().context;
-    const unsigned threads = o.threads != 0 ? o.threads : detect_cpu().physical_cores;
+    const unsigned threads = o.threads != 0 ? o.threads : detect_cpu().fast_cores;
     return std::unique_ptr<Session>(new Session(std::make_unique<State>(std::move(model), o, threads)));
   });
 }

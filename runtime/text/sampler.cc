@@ -16,11 +16,7 @@ bool ranks_before(const Candidate& a, const Candidate& b) {
   return a.first != b.first ? a.first > b.first : a.second < b.second;
 }
 
-// Repetition penalty (Keskar et al. 2019, CTRL, equation 2; negative logits are multiplied as in llama.cpp).
-float penalized(float logit, float penalty) {
-  constexpr float kMax = std::numeric_limits<float>::max();
-  return std::clamp(logit > 0 ? logit / penalty : logit * penalty, -kMax, kMax);
-}
+constexpr float kLargest = std::numeric_limits<float>::max();
 
 }  // namespace
 
@@ -30,20 +26,39 @@ void Sampler::restrict_to(std::vector<bool> usable) { usable_ = std::move(usable
 
 void Sampler::accept(int32_t token) { history_.push_back(token); }
 
-void Sampler::penalize() {
+// An id outside the candidates is ignored; a banned token stays in the list, below every finite logit.
+void Sampler::add_biases() {
+  for (const auto& [token, bias] : options_.logit_bias) {
+    const auto at = std::lower_bound(candidates_.begin(), candidates_.end(), token,
+                                     [](const Candidate& c, int32_t id) { return c.second < id; });
+    if (at == candidates_.end() || at->second != token) continue;
+    at->first = std::min(at->first + bias, kLargest);
+  }
+  std::erase_if(candidates_, [](const Candidate& c) { return !std::isfinite(c.first); });
+}
+
+// Repetition: Keskar et al. 2019 (CTRL), equation 2, with negative logits multiplied as in llama.cpp; presence and
+// frequency: OpenAI's API.
+float Sampler::penalized(float logit, size_t occurrences) const {
   const float penalty = options_.repeat_penalty;
-  if (!(penalty > 0) || penalty == 1 || !std::isfinite(penalty)) return;
+  if (penalty > 0 && std::isfinite(penalty)) logit = logit > 0 ? logit / penalty : logit * penalty;
+  logit -= static_cast<float>(occurrences) * options_.frequency_penalty + options_.presence_penalty;
+  return std::clamp(logit, -kLargest, kLargest);
+}
+
+void Sampler::penalize() {
+  if (options_.repeat_penalty == 1 && options_.presence_penalty == 0 && options_.frequency_penalty == 0) return;
   size_t count = history_.size();
   if (options_.repeat_last_n >= 0) count = std::min(count, static_cast<size_t>(options_.repeat_last_n));
   recent_.assign(history_.end() - static_cast<std::ptrdiff_t>(count), history_.end());
   std::sort(recent_.begin(), recent_.end());
-  recent_.erase(std::unique(recent_.begin(), recent_.end()), recent_.end());
   // Both lists ascend by token: one walk.
   auto candidate = candidates_.begin();
-  for (const int32_t token : recent_) {
-    while (candidate != candidates_.end() && candidate->second < token) ++candidate;
+  for (auto token = recent_.begin(), next = token; token != recent_.end(); token = next) {
+    next = std::upper_bound(token, recent_.end(), *token);
+    while (candidate != candidates_.end() && candidate->second < *token) ++candidate;
     if (candidate == candidates_.end()) return;
-    if (candidate->second == token) candidate->first = penalized(candidate->first, penalty);
+    if (candidate->second == *token) candidate->first = penalized(candidate->first, static_cast<size_t>(next - token));
   }
 }
 
@@ -102,6 +117,7 @@ int32_t Sampler::sample(std::span<const float> logits) {
     if (std::isfinite(logits[i]) && (usable_.empty() || usable_[i]))
       candidates_.emplace_back(logits[i], static_cast<int32_t>(i));
   }
+  add_biases();
   if (candidates_.empty()) return -1;
   penalize();
   if (!(options_.temperature > 0)) {

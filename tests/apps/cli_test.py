@@ -99,11 +99,14 @@ class Help(Case):
         self.refused("run", "-m", model, "--temp", "nan", code=2, says="finite")
         self.refused("run", "-m", model, "-n", "-2", code=2, says="-2")
         self.refused("run", "-m", model, "--repeat-penalty", "0", code=2, says="--repeat-penalty")
+        for bias in ("5", "5+", "x+1", "-1+2", "5+nan", "5+inf", "5+1x"):
+            self.refused("run", "-m", model, "--logit-bias", bias, code=2, says=f"'{bias}'")
         self.refused("run", "-m", model, "-p", "a", "-f", "b", code=2, says="excludes")
 
     def test_defaults_are_those_of_llama_cpp(self):
         flags = ("--temp FLOAT=0.8", "--top-k INT=40", "--top-p FLOAT=0.95", "--min-p FLOAT=0.05", "--seed INT=-1",
-                 "--repeat-penalty FLOAT:POSITIVE=1", "--repeat-last-n INT=64")
+                 "--repeat-penalty FLOAT:POSITIVE=1", "--presence-penalty FLOAT=0", "--frequency-penalty FLOAT=0",
+                 "--repeat-last-n INT=64")
         for verb, defaults in (("run", flags), ("chat", flags),
                                ("bench", ("--n-prompt UINT=[512]", "--n-gen UINT=[128]", "--repetitions UINT=5"))):
             # Without the ranges that CLI11 puts between type and default.
@@ -233,6 +236,20 @@ class Convert(Case):
         self.refused("convert", source, "-o", self.folder / "c.tern", "--calibrate", ids, says="--weights ptqtp")
         self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", self.folder / "none", says="none")
         self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", ids, says="tokenizer")
+        vectors = ["convert", source, "--index-bits", "5", "-o", self.folder / "v.tern", "--force", "-q"]
+        text = ["--calibrate", ids, "--calibrate-tokens"]
+        for weights, extra in (("vq", ()), ("vptq", ("--outliers", "3", "--codebooks", "2", "--group-num", "2"))):
+            words = (*vectors, "--weights", weights, *text, "--feedback", *extra)
+            self.assertRegex(self.ok(*words).stdout, r"Hessians: [0-9.]+ [KM]iB in a temporary file beside .*v\.tern\n")
+            self.ok("verify", self.folder / "v.tern")
+            self.assertIn("vector", self.ok("inspect", self.folder / "v.tern").stdout)
+        os.remove(self.folder / "v.tern")
+        self.refused(*vectors, "--weights", "vq", "--feedback", says="give --calibrate")
+        self.refused(*vectors, "--weights", "vptq", "--outliers", "3", says="give --calibrate")
+        self.refused(*vectors, "--weights", "vq", "--outliers", "3", *text, says="belong to --weights vptq")
+        self.refused(*vectors, "--weights", "vptq", "--codebooks", "3", says="a main and a residual codebook")
+        self.refused(*vectors, "--weights", "ptqtp", "--feedback", *text, says="belong to --weights vq or vptq")
+        self.refused(*vectors, "--weights", "vq", "--kmeans-mode", "none", says="evenly spaced levels")
         ids.write_text("1 64")
         self.refused(*calibrated, says="token 64 is outside the vocabulary")
         self.assertEqual(sorted(os.listdir(self.folder)), ["dense", "ids", "p.tern"])
@@ -321,6 +338,13 @@ class Run(Case):
         for more in (["-t", "1"], ["-t", "2"], ["-ub", "1"], ["-ub", "3"], ["--isa", "scalar"], ["--family", "reference"], ["--no-mmap"]):
             self.assertEqual(self.hash_of(*words, *more), expected, more)
         self.assertNotEqual(self.hash_of(*words, "--act", "f32"), expected)
+
+    def test_logit_bias_bans_a_token(self):
+        words = ["run", "-m", model, "--tokens", "-p", "1 361 363 261 348", "-n", "1", "--temp", "0"]
+        best = self.ok(*words).stdout.strip()
+        other = self.ok(*words, "--logit-bias", best + "-inf").stdout.strip()
+        self.assertNotEqual(other, best)
+        self.assertEqual(self.ok(*words, "-l", best + "-inf", "-l", other + "-inf", "-l", "7+1e9").stdout.strip(), "7")
 
     def test_isa(self):
         words = ["run", "-m", model, "--tokens", "-p", "1", "-n", "1", "--temp", "0"]
@@ -438,9 +462,28 @@ class Bench(Case):
         self.refused("bench", "-m", model, "-p", "many", code=2, says="many")
 
 
+class Dense(Case):
+    def test_onednn(self):
+        source, dense = self.folder / "dense", self.folder / "d.tern"
+        subprocess.run(emulated(options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
+                                "--kv-heads", "4", "--vocab", "64", "--context", "64"), check=True, stdout=subprocess.DEVNULL)
+        self.ok("convert", source, "--weights", "f16", "-o", dense)
+        words = ["run", "-m", dense, "--tokens", "-p", " ".join(str(i) for i in range(40)), "-n", "4", "--temp", "0"]
+        self.refused(*words, "--dense", "onednn", "--logits-hash", says="--dense onednn")
+        canonical = self.ok(*words)
+        self.assertNotIn("onednn", canonical.stderr)
+        other = subprocess.run(command(*words, "--dense", "onednn"), capture_output=True, text=True, env=environment(None))
+        if "this build has no oneDNN" in other.stderr:
+            return
+        self.assertEqual(other.returncode, 0, other.stderr)
+        self.assertIn("linear_f16_f32_dot_onednn", other.stderr)
+        self.assertEqual(other.stdout, canonical.stdout)  # random weights, but no near-tie
+
+
 class Cpu(Case):
     def test_cpu(self):
         out = self.ok("cpu").stdout
+        self.assertRegex(out, r"threads without --threads: [1-9]")
         self.assertRegex(out, r"levels for --isa: native, scalar")
         self.assertRegex(out, r"linear_trit2_a8_\w+ +in use")
         self.assertRegex(self.ok("cpu", "--isa", "scalar").stdout, r"linear_trit2_a8_reference_scalar +in use")

@@ -1,12 +1,15 @@
 #include "base/cpu.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 #include <thread>
 
 #include "base/cpu_detect.h"
+#include "tests/base/scratch_directory.h"
 
 using namespace tern;
+using namespace tern::test;
 using Catch::Matchers::Contains;
 
 namespace {
@@ -22,6 +25,14 @@ X86Words everything() {
   words.leaf7_1_eax = bit(4);
   words.xcr0 = 0xe7;
   return words;
+}
+
+// What sysfs has of one CPU. capacity 0: the kernel does not say.
+void add_cpu(const ScratchDirectory& root, int cpu, const std::string& siblings, int capacity = 0) {
+  const std::string directory = root / ("system/cpu/cpu" + std::to_string(cpu));
+  std::filesystem::create_directories(directory + "/topology");
+  write_file(directory + "/topology/thread_siblings_list", siblings + "\n");
+  if (capacity != 0) write_file(directory + "/cpu_capacity", std::to_string(capacity) + "\n");
 }
 
 constexpr CpuFeatures kAvx512All = cpu_avx2 | cpu_avx_vnni | cpu_avx512 | cpu_avx512_vnni | cpu_avx512_vbmi;
@@ -98,12 +109,52 @@ TEST_CASE("quotas round down to whole cores, at least one") {
   CHECK(cores_of_cpu_max("x y") == 0);
 }
 
+TEST_CASE("lists of CPUs") {
+  CHECK(parse_cpu_list("0") == std::vector{0});
+  CHECK(parse_cpu_list("0-3,8,10-11") == std::vector{0, 1, 2, 3, 8, 10, 11});
+  for (const char* wrong : {"", "x", "3-1", "-1", "1-", "0,,1x", "0-99999999"}) CHECK(parse_cpu_list(wrong).empty());
+}
+
+TEST_CASE("an Intel hybrid: threads on the performance cores, which have two logical CPUs each") {
+  ScratchDirectory root;  // 2 performance cores (0-3), 4 efficient ones (4-7)
+  for (int cpu = 0; cpu < 8; ++cpu) add_cpu(root, cpu, cpu < 4 ? (cpu < 2 ? "0-1" : "2-3") : std::to_string(cpu));
+  std::filesystem::create_directories(root / "cpu_atom");
+  write_file(root / "cpu_atom/cpus", "4-7\n");
+  const auto count = [&](const std::vector<int>& cpus) { return count_cores(read_topology(root.path(), cpus)); };
+  CHECK(count({0, 1, 2, 3, 4, 5, 6, 7}).physical == 6);
+  CHECK(count({0, 1, 2, 3, 4, 5, 6, 7}).fast == 2);
+  CHECK(count({0, 4, 5}).fast == 1);  // an affinity mask with both kinds
+  CHECK(count({4, 5, 6}).fast == 3);  // and with slow ones alone
+  for (int cpu = 0; cpu < 8; ++cpu) add_cpu(root, cpu, std::to_string(cpu), cpu < 4 ? 1024 : 760);
+  CHECK(count({0, 1, 2, 3, 4, 5, 6, 7}).fast == 4);  // whatever capacity it claims
+}
+
+TEST_CASE("big, middle and little cores of Arm by their capacity") {
+  ScratchDirectory root;
+  const int capacity[] = {250, 250, 250, 250, 780, 780, 780, 1024};
+  for (int cpu = 0; cpu < 8; ++cpu) add_cpu(root, cpu, std::to_string(cpu), capacity[cpu]);
+  const auto count = [&](const std::vector<int>& cpus) { return count_cores(read_topology(root.path(), cpus)); };
+  CHECK(count({0, 1, 2, 3, 4, 5, 6, 7}).physical == 8);
+  CHECK(count({0, 1, 2, 3, 4, 5, 6, 7}).fast == 4);
+  CHECK(count({0, 1, 2, 3}).fast == 4);
+  CHECK(count({0, 1, 2, 3, 4, 5, 6}).fast == 3);
+}
+
+TEST_CASE("a machine that says nothing has a fast core for each CPU; none at all counts as one") {
+  ScratchDirectory root;
+  CHECK(count_cores(read_topology(root.path(), {0, 1, 5})).physical == 3);
+  CHECK(count_cores(read_topology(root.path(), {0, 1, 5})).fast == 3);
+  CHECK(count_cores({}).physical == 1);
+  CHECK(count_cores({}).fast == 1);
+}
+
 TEST_CASE("this machine reports something that holds together") {
   const CpuInfo cpu = detect_cpu();
   INFO(cpu.name << ": " << describe_features(cpu.features) << ", " << cpu.logical_cores << "/" << cpu.physical_cores);
   CHECK_FALSE(cpu.name.empty());
   CHECK(cpu.name.find_first_of("\n") == std::string::npos);
-  CHECK(cpu.physical_cores >= 1);
+  CHECK(cpu.fast_cores >= 1);
+  CHECK(cpu.physical_cores >= cpu.fast_cores);
   CHECK(cpu.logical_cores >= cpu.physical_cores);
   CHECK(cpu.logical_cores <= std::max(1u, std::thread::hardware_concurrency()));
 #if defined(__x86_64__)

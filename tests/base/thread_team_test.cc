@@ -1,14 +1,28 @@
 #include "base/thread_team.h"
 
 #include <omp.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 using namespace tern;
+using namespace std::chrono_literals;
+
+namespace {
+
+double cpu_seconds() {  // of all threads of the process
+  timespec t{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+}  // namespace
 
 TEST_CASE("every member runs once, with its own index") {
   for (const unsigned threads : {0u, 1u, 2u, 5u}) {
@@ -59,6 +73,20 @@ TEST_CASE("a member that is late by far longer than the spin is waited for") {
     if (member.index() == 0) result[0] = result[1] + result[2];
   });
   CHECK(result[0] == 20'000'002);
+}
+
+TEST_CASE("members that wait long sleep, and so does a team between runs") {
+  ThreadTeam team(3);
+  const double before = cpu_seconds();
+  team.run([&](const ThreadTeam::Member& member) {
+    if (member.index() == 0) std::this_thread::sleep_for(400ms);
+    member.barrier();
+  });
+  CHECK(cpu_seconds() - before < 0.2);
+  std::this_thread::sleep_for(500ms);  // OpenMP's own threads may spin a little: clang's 200 ms
+  const double idle = cpu_seconds();
+  std::this_thread::sleep_for(300ms);
+  CHECK(cpu_seconds() - idle < 0.03);
 }
 
 TEST_CASE("many short runs, with other teams in between") {

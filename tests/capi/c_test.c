@@ -1,4 +1,5 @@
 /* tern.h as C11: it compiles without a warning, its numbers are frozen, every function links and refuses NULL. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <tern/tern.h>
@@ -16,7 +17,7 @@ _Static_assert(sizeof(void*) != 8 || sizeof(tern_load_options) == 48, "frozen");
 _Static_assert(sizeof(void*) != 8 || sizeof(tern_model_info) == 72, "frozen");
 _Static_assert(sizeof(void*) != 8 || sizeof(tern_session_options) == 32, "frozen");
 _Static_assert(sizeof(void*) != 8 || sizeof(tern_session_info) == 24, "frozen");
-_Static_assert(sizeof(void*) != 8 || sizeof(tern_sampler_options) == 40, "frozen");
+_Static_assert(sizeof(void*) != 8 || offsetof(tern_sampler_options, presence_penalty) == 40, "frozen");
 _Static_assert(sizeof(tern_step_token) == 12 && sizeof(tern_error) == 512, "frozen");
 
 static int failures = 0;

@@ -3,6 +3,7 @@
 
 #include <climits>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 
 #include "tests/capi/fixture.h"
@@ -43,10 +44,12 @@ TEST_CASE("every option reaches the runtime's sampler") {
   tern_sampler_options options = sampler_options();
   options.temperature = 0.9f, options.top_k = 20, options.top_p = 0.9f, options.min_p = 0.02f;
   options.repeat_penalty = 1.3f, options.repeat_last_n = 5, options.seed = 42;
+  options.presence_penalty = 0.4f, options.frequency_penalty = -0.2f;
   const SamplerHandle s = sampler(&options);
   SamplerOptions same;
   same.temperature = 0.9f, same.top_k = 20, same.top_p = 0.9f, same.min_p = 0.02f;
   same.repeat_penalty = 1.3f, same.repeat_last_n = 5, same.seed = 42;
+  same.presence_penalty = 0.4f, same.frequency_penalty = -0.2f;
   Sampler direct(same);
   std::vector<float> logits(50);
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>((i * 37) % 50) * 0.2f;
@@ -56,6 +59,13 @@ TEST_CASE("every option reaches the runtime's sampler") {
     works([&](tern_error* e) { return tern_sampler_accept(s.get(), token, e); });
     direct.accept(token);
   }
+}
+
+TEST_CASE("an older caller's struct ends before the presence penalty") {
+  tern_sampler_options options = sampler_options();
+  options.struct_size = offsetof(tern_sampler_options, presence_penalty);
+  options.presence_penalty = kNan;  // not read
+  CHECK(sample(sampler(&options), {1, 3, 2}) == 1);
 }
 
 TEST_CASE("zeros turn top_p, min_p, top_k and the penalty off") {
@@ -83,6 +93,10 @@ TEST_CASE("options out of range are refused") {
   for (const float bad : {kNan, -0.1f, kInfinity}) {
     refused("temperature", [&](auto& o) { o.temperature = bad; });
     refused("repeat_penalty", [&](auto& o) { o.repeat_penalty = bad; });
+  }
+  for (const float bad : {kNan, kInfinity}) {
+    refused("presence_penalty", [&](auto& o) { o.presence_penalty = bad; });
+    refused("frequency_penalty", [&](auto& o) { o.frequency_penalty = bad; });
   }
   refused("top_k", [](auto& o) { o.top_k = -1; });
   refused("repeat_last_n", [](auto& o) { o.repeat_last_n = -2; });

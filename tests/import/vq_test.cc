@@ -20,12 +20,18 @@ std::vector<float> normal_vectors(uint64_t seed, size_t count) {
   return values;
 }
 
+VqBook train(const VqOptions& options, const std::vector<float>& vectors, const std::vector<float>& importance,
+             uint64_t cols) {
+  std::vector<VqSample> samples{{vectors, importance}};
+  return train_vq(options, cols, samples).value();
+}
+
 // Squared error of a matrix, weighted by column, with a codebook trained on its rows.
 double error_of(const VqOptions& options, const std::vector<float>& values, size_t cols,
                 const std::vector<float>& importance, const std::vector<float>& measure) {
   std::vector<float> weights;
   for (size_t i = 0; i < values.size() && !importance.empty(); ++i) weights.push_back(importance[i % cols]);
-  const VqBook book = train_vq(options, values, weights);
+  const VqBook book = train(options, values, weights, cols);
   VqAssigner assigner(book, cols);
   const size_t positions = (cols + options.length - 1) / options.length;
   std::vector<uint16_t> indices(options.planes * positions);
@@ -52,7 +58,7 @@ TEST_CASE("vq: vectors that are few points get a codebook of these points", "[vq
   }
   VqOptions options;
   options.bits = 4;
-  const VqBook book = train_vq(options, vectors, {});
+  const VqBook book = train(options, vectors, {}, 4);
   REQUIRE(book.codes.size() == 16 * 4);
   CHECK(book.factors[0] * 64 == 1.f);  // the largest value is 1, its code 64
   std::set<std::vector<int>> found;
@@ -81,14 +87,14 @@ TEST_CASE("vq: threads change nothing, seeds do", "[vq]") {
   options.bits = 6, options.planes = 2;
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
-  const VqBook one = train_vq(options, vectors, {});
+  const VqBook one = train(options, vectors, {}, 4);
   omp_set_num_threads(3);
-  const VqBook three = train_vq(options, vectors, {});
+  const VqBook three = train(options, vectors, {}, 4);
   omp_set_num_threads(threads);
   CHECK(one.codes == three.codes);
   CHECK(one.factors == three.factors);
   options.seed = 2;
-  CHECK(train_vq(options, vectors, {}).codes != one.codes);
+  CHECK(train(options, vectors, {}, 4).codes != one.codes);
 }
 
 TEST_CASE("vq: an index is the nearest entry, and the row is decoded as readers do", "[vq]") {
@@ -97,7 +103,7 @@ TEST_CASE("vq: an index is the nearest entry, and the row is decoded as readers 
   VqOptions options;
   options.bits = 5;
   const std::vector<float> padded = normal_vectors(8, 4 * 500);
-  const VqBook book = train_vq(options, padded, {});
+  const VqBook book = train(options, padded, {}, kCols);
   VqAssigner assigner(book, kCols);
   std::vector<uint16_t> indices(8);
   std::vector<float> scales(1), decoded(kCols);

@@ -14,3 +14,7 @@ if(Python3_FOUND AND CMAKE_OBJDUMP AND CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT TE
   add_test(NAME no_multiply COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/no_multiply.py
     ${CMAKE_OBJDUMP} $<TARGET_FILE:test_linear_kernels>)
 endif()
+
+tern_test(onednn
+  SOURCES onednn_test.cc linear_case.cc
+  LINK tern_onednn tern_kernels tern_encoding tern_base)

@@ -61,6 +61,22 @@ TEST_CASE("kernel names follow linear_<encoding>_<input>_<family>_<isa>") {
   }
 }
 
+TEST_CASE("the rule that tern cpu shows is the order of the list") {
+  size_t rules = 0;
+  const CpuFeatures cpus[] = {cpu_avx2, cpu_avx2 | cpu_avx512, ~CpuFeatures{0}, cpu_neon, cpu_neon | cpu_dotprod};
+  for (const LinearKernelEntry& kernel : linear_kernels()) {
+    for (const CpuFeatures features : cpus) {
+      const LinearKernelEntry* chosen = select_linear(encoding_of(kernel), kernel.input, features);
+      const std::string rule(family_rule(*chosen));
+      if (rule.empty()) continue;
+      ++rules;
+      INFO(chosen->name << ": " << rule);
+      CHECK(rule.find(chosen->family == KernelFamily::dot ? "dot products before" : "tables before") == 0);
+    }
+  }
+  if (linear_kernels().front().needs != 0) CHECK(rules != 0);
+}
+
 TEST_CASE("select_linear takes the first kernel that the features allow") {
   const CpuFeatures cpus[] = {0,
                               cpu_avx2,

@@ -26,8 +26,11 @@ SamplerOptions plain() {
 std::map<int, double> expected_distribution(std::vector<float> logits, const SamplerOptions& o,
                                             const std::vector<int32_t>& history = {}) {
   const size_t back = o.repeat_last_n < 0 ? history.size() : std::min<size_t>(history.size(), o.repeat_last_n);
+  for (const auto& [token, bias] : o.logit_bias) logits[token] += bias;
   for (int token : std::set<int>(history.end() - back, history.end())) {
     logits[token] = logits[token] > 0 ? logits[token] / o.repeat_penalty : logits[token] * o.repeat_penalty;
+    const auto count = std::count(history.end() - back, history.end(), token);
+    logits[token] -= static_cast<float>(count) * o.frequency_penalty + o.presence_penalty;
   }
   std::vector<int> order;
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -124,6 +127,9 @@ TEST_CASE("Options combine in the documented order") {
     o.top_p = 0.3f + 0.8f * random.uniform();
     o.min_p = 0.2f * random.uniform();
     o.repeat_penalty = 0.8f + 0.8f * random.uniform();
+    o.presence_penalty = random.uniform() - 0.3f;
+    o.frequency_penalty = random.uniform() - 0.3f;
+    o.logit_bias = {{static_cast<int32_t>(random.below(16)), 2 * random.uniform() - 1}, {3, -kInf}};
     o.repeat_last_n = static_cast<int32_t>(random.below(6)) - 1;
     std::vector<int32_t> history;
     for (int i = 0; i < 8; ++i) history.push_back(static_cast<int32_t>(random.below(16)));
@@ -150,6 +156,28 @@ TEST_CASE("A penalty counts each recent token once and forgets older ones") {
   sampler.accept(0);
   sampler.accept(0);
   CHECK(sampler.sample(negative) == 1);  // -1 * 2 < -1.5
+}
+
+TEST_CASE("Presence counts a token once, frequency each time; a bias comes before both") {
+  auto o = plain();
+  o.temperature = 0;
+  o.presence_penalty = 1;
+  const std::vector<float> logits = {4, 3.2f, 2.1f};
+  const auto after = [&](std::initializer_list<int32_t> tokens) {
+    Sampler sampler(o);
+    for (const int32_t token : tokens) sampler.accept(token);
+    return sampler.sample(logits);
+  };
+  CHECK(after({0}) == 1);
+  CHECK(after({0, 0, 1}) == 0);  // 3, 2.2, 2.1
+  o.frequency_penalty = 0.5f;
+  CHECK(after({0, 0, 1}) == 2);  // 2, 1.7, 2.1
+  o.logit_bias = {{2, -kInf}, {99, 5}, {-1, 5}};  // ids outside the logits are ignored
+  CHECK(after({0, 0, 1}) == 0);
+  o.logit_bias.push_back({1, 0.5f});
+  CHECK(after({0, 0, 1}) == 1);
+  o.logit_bias = {{0, -kInf}, {1, -kInf}, {2, -kInf}};
+  CHECK(after({}) == -1);
 }
 
 TEST_CASE("Greedy takes the lowest id of equal logits and draws nothing") {

@@ -48,16 +48,26 @@ struct IntDot {
   template <int tiles, int tokens>
   TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
                               typename V::Ints (&sums)[tiles][tokens]) {
-    typename V::Int8Sums part[tiles][tokens];
+    fill(sums, V::zero_ints());
+    constexpr int chains = tokens == 1 ? V::kInt8Chains : 1, each = 4 * Unit::kSteps;
+    typename V::Int8Sums part[chains * tiles][tokens];
     fill(part, V::zero_int8());
-    for (uint64_t b = 0; b < blocks; b += Unit::kBlocks, a += 4 * Unit::kSteps)
-      add_unit(run, b * kBlockBytes, a, a_stride, part);
-    unroll2<tiles, tokens>([&](auto t, auto k) TERN_LAMBDA { sums[t][k] = V::widen_int8(part[t][k]); });
+    uint64_t b = 0;
+    for (; b + chains * Unit::kBlocks <= blocks; b += chains * Unit::kBlocks, a += chains * each) {
+      unroll<chains>([&](auto c) TERN_LAMBDA {
+        add_unit<tiles, c()>(run, (b + c() * Unit::kBlocks) * kBlockBytes, a + c() * each, a_stride, part);
+      });
+    }
+    for (; b < blocks; b += Unit::kBlocks, a += each) add_unit<tiles, 0>(run, b * kBlockBytes, a, a_stride, part);
+    unroll2<chains * tiles, tokens>([&](auto i, auto k) TERN_LAMBDA {
+      sums[i() % tiles][k] = V::add(sums[i() % tiles][k], V::widen_int8(part[i][k]));
+    });
   }
 
-  template <int tiles, int tokens>
+  // Adds tile t to part[chain * tiles + t].
+  template <int tiles, int chain, int sums, int tokens>
   TERN_INLINE static void add_unit(const TileRun& run, uint64_t at, const int8_t* a, uint64_t a_stride,
-                                   typename V::Int8Sums (&part)[tiles][tokens]) {
+                                   typename V::Int8Sums (&part)[sums][tokens]) {
     typename V::Codes unit[tiles][Unit::kBlocks];
     unroll<tiles>([&](auto t) TERN_LAMBDA { load_unit<V, bits>(run.codes + at + t * run.tile_bytes, unit[t]); });
     unroll<Unit::kBlocks>([&](auto b) TERN_LAMBDA { prefetch_tiles<tiles>(run, at + b * kBlockBytes); });
@@ -69,7 +79,10 @@ struct IntDot {
       });
       unroll<tokens>([&](auto k) TERN_LAMBDA {
         const auto input = Round::load_input(a + 4 * Round::kSteps * round() + k * a_stride);
-        unroll<tiles>([&](auto t) TERN_LAMBDA { part[t][k] = Round::add(part[t][k], round_codes[t], input); });
+        unroll<tiles>([&](auto t) TERN_LAMBDA {
+          typename V::Int8Sums& sum = part[chain * tiles + t()][k];
+          sum = Round::add(sum, round_codes[t], input);
+        });
       });
     });
   }

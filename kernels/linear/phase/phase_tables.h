@@ -14,8 +14,9 @@ TERN_INLINE void prefetch_far(const std::byte* p, uint64_t ahead) {
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + ahead), 0, 2);
 }
 
-// sums[r] += the bit sums of `units` units of the runs of code blocks codes[r], `step` bytes from block to block; asks
-// for the lines `ahead` bytes on. Look-ups and additions only: a test reads the machine code.
+// sums[r] += the bit sums of `units` units of the runs of code blocks codes[r], `step` bytes from block to block. With
+// each block asks for the line `ahead` bytes on: one by one between look-ups, as a burst would wait for itself. Look-ups
+// and additions only: a test reads the machine code.
 template <class V, int runs>
 __attribute__((noinline)) void phase_table_sums(const std::byte* const* codes, uint64_t step, uint64_t ahead,
                                                 const uint8_t* tables, uint64_t units, BitSums<V>* sums) {
@@ -25,11 +26,8 @@ __attribute__((noinline)) void phase_table_sums(const std::byte* const* codes, u
     typename V::SignSums acc[runs];
     unroll<runs>([&](auto r) TERN_LAMBDA { acc[r] = V::zero_signs(); });
     for (uint64_t u = 0; u < some; ++u, offset += kPhaseUnitBlocks * step, tables += V::kSignTableBytes) {
-      unroll<runs>([&](auto r) TERN_LAMBDA {
-        prefetch_far(codes[r] + offset, ahead);
-        prefetch_far(codes[r] + offset + step, ahead);
-      });
-      V::template look_up_unit<runs>(codes, offset, step, tables, acc);
+      V::template look_up_unit<runs>(codes, offset, step, tables, acc,
+                                     [&](const std::byte* block) TERN_LAMBDA { prefetch_far(block, ahead); });
       asm("" : "+r"(offset));  // else GCC counts with the product of step and units
     }
     unroll<runs>([&](auto r) TERN_LAMBDA { V::add_signs(sums[r], acc[r]); });
@@ -54,7 +52,7 @@ class SignTables {
     const uint64_t units = groups_ * group_cols_ / kPhaseUnitCols;
     whole_ = units <= kUnits;
     if (whole_) build(0, units);
-    for (uint64_t g = 0; V::kSignOffset && g < 2 * groups_ && keeps_offsets(); ++g) offsets_[g] = count_offset(g);
+    for (uint64_t g = 0; g < 2 * groups_ && keeps_offsets(); ++g) offsets_[g] = count_offset(g);
   }
   bool whole() const { return whole_; }
   // Of `count` units from `first`, counted along a half.
@@ -66,7 +64,6 @@ class SignTables {
   // What the sums of group g carry too much so that no table entry is negative. Groups of the second half follow those
   // of the first.
   int32_t offset(uint64_t g) const {
-    if (!V::kSignOffset) return 0;
     return keeps_offsets() ? offsets_[g] : count_offset(g);
   }
 

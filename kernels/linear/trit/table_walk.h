@@ -1,11 +1,10 @@
-// The walk of multiplication-free kernels: tables of one activation vector, then all tiles by look-ups. Tables, a policy:
+// The walk of multiplication-free kernels: tables of one activation vector, then all tiles by look-ups. A policy, Tables:
 //   kColumns     columns of a block
 //   kTableBytes  bytes of a block's tables, a multiple of 64
-//   kZero        what a code has too much, times the activation
 //   kChunkTiles  tiles that share what is read of the tables, at most kMostChunkTiles, a multiple of V::kTableTiles
 //   build(a, tables)                         tables of one block of activations
+//   offset(a, cols)                          what the sums of a group of activations carry too much
 //   sum(tiles, sets, tables, blocks, sums)   of sets of V::kTableTiles tiles (TableTiles), over a run of blocks
-// An entry carries 3 * max(0, -a) of each of its activations, so that none is negative.
 #pragma once
 
 #include "kernels/linear/blocking.h"
@@ -16,27 +15,17 @@ namespace {
 constexpr uint64_t kMostChunkTiles = 32;
 
 // Where the codes of a chunk's tiles are. Its tiles are read side by side, which memory does not foresee; so meanwhile
-// the chunk after it is asked for from its first byte to its last.
+// the chunk after it is asked for from its first byte to its last, into the second cache: the tables pass through the
+// first.
 struct TableTiles {
   const std::byte* codes[kMostChunkTiles];
   uintptr_t next;  // what is asked for with the first block
   uint64_t step;   // and how much with each: a line for each tile
 
   TERN_INLINE static void prefetch(uintptr_t at, uint64_t tile) {
-    __builtin_prefetch(reinterpret_cast<const void*>(at + tile * kBlockBytes));
+    __builtin_prefetch(reinterpret_cast<const void*>(at + tile * kBlockBytes), 0, 2);
   }
 };
-
-// What a group's sums carry too much: the zero offset, and what kept table entries from being negative.
-template <int32_t zero>
-int32_t table_offset(const int8_t* a, uint64_t cols) {
-  int32_t sum = 0, negative = 0;
-  for (uint64_t c = 0; c < cols; ++c) {
-    for (int32_t z = 0; z < zero; ++z) sum += a[c];
-    negative += a[c] < 0 ? -a[c] : 0;
-  }
-  return sum + negative + negative + negative;
-}
 
 // The tables of one activation vector in scratch: all of them where they fit, else the run last asked for.
 template <class Tables>
@@ -66,9 +55,7 @@ class InputTables {
   int32_t offset(uint64_t g) const { return groups_ <= kGroups ? offsets_[g] : count_offset(g); }
 
  private:
-  int32_t count_offset(uint64_t g) const {
-    return table_offset<Tables::kZero>(a_ + g * group_cols_, group_cols_);
-  }
+  int32_t count_offset(uint64_t g) const { return Tables::offset(a_ + g * group_cols_, group_cols_); }
   void build(uint64_t first, uint64_t count) {
     for (uint64_t b = 0; b < count; ++b)
       Tables::build(a_ + Tables::kColumns * (first + b), tables_ + b * Tables::kTableBytes);

@@ -17,11 +17,18 @@ struct TwoBits {
   static constexpr int32_t kZero = 1;
   static constexpr uint64_t kBlocks = V::kTritBlocks;  // that narrow sums of codes take
   using State = typename V::Codes;
-  TERN_INLINE static State begin(const typename V::Codes& block) { return block; }
+  struct Tables {};  // what the loop over blocks keeps at hand
+  TERN_INLINE static Tables tables() { return {}; }
+  TERN_INLINE static State begin(const typename V::Codes& block, Tables) { return block; }
   // The codes of place q; places in order.
   template <int q>
   TERN_INLINE static typename V::Codes next(const State& x) {
     return V::template trit_codes<q>(x);
+  }
+  // 4^(q % 4) times the codes, without a shift.
+  template <int q>
+  TERN_INLINE static typename V::Codes in_place(const State& x) {
+    return V::template trit_codes_in_place<q>(x);
   }
   template <int column>
   TERN_INLINE static typename V::Floats weights(const typename V::Codes& block) {
@@ -50,15 +57,21 @@ struct FiveInByte {
   static constexpr int32_t kZero = V::kDigitZero;
   static constexpr uint64_t kBlocks = V::kDigitBlocks;
   using State = typename V::FiveDigits;
-  TERN_INLINE static State begin(const typename V::Codes& block) { return V::begin_digits(block); }
+  using Tables = typename V::DigitTables;
+  TERN_INLINE static Tables tables() { return V::digit_tables(); }
+  TERN_INLINE static State begin(const typename V::Codes& block, const Tables& t) { return V::begin_digits(block, t); }
   template <int q>
   TERN_INLINE static typename V::Codes next(State& x) {
     return V::template next_digit<q>(x);
   }
+  template <int q>
+  TERN_INLINE static typename V::Codes in_place(const State& x) {
+    return V::template digit_in_place<q>(x);
+  }
   // Place q of a block at once; the compiler finds what several places share.
   template <int q>
   TERN_INLINE static typename V::Codes digits(const typename V::Codes& block) {
-    State x = begin(block);
+    State x = begin(block, tables());
     unroll<q>([&](auto k) TERN_LAMBDA { next<k()>(x); });
     return next<q>(x);
   }

@@ -27,6 +27,17 @@ inline void build_table(int16_t first, int16_t second, uint8_t* table) {
   }
 }
 
+// What a group's sums carry too much: the zero offset, and what kept table entries from being negative.
+template <int32_t zero>
+int32_t table_offset(const int8_t* a, uint64_t cols) {
+  int32_t sum = 0, negative = 0;
+  for (uint64_t c = 0; c < cols; ++c) {
+    for (int32_t z = 0; z < zero; ++z) sum += a[c];
+    negative += a[c] < 0 ? -a[c] : 0;
+  }
+  return sum + negative + negative + negative;
+}
+
 // Sums of a run of blocks for V::kTableTiles tiles, look-ups and additions only. A test reads its machine code.
 template <class V, class Packing>
 __attribute__((noinline)) void trit_table_sums(const TableTiles& tiles, uint64_t set, const uint8_t* tables,
@@ -61,8 +72,8 @@ template <class V, class Packing>
 struct NibbleTables {
   static constexpr uint64_t kColumns = 4 * Packing::kPlaces, kTableBytes = 32 * Packing::kTables;
   static constexpr uint64_t kChunkTiles = V::kTableTiles;
-  static constexpr int32_t kZero = Packing::kTableZero;
 
+  static int32_t offset(const int8_t* a, uint64_t cols) { return table_offset<Packing::kTableZero>(a, cols); }
   static void build(const int8_t* a, uint8_t* tables) {
     for (int t = 0; t < Packing::kTables; ++t)
       build_table(a[Packing::low_column(t)], a[Packing::high_column(t)], tables + 32 * t);

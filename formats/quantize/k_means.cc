@@ -1,0 +1,155 @@
+#include "formats/quantize/k_means.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/random.h"
+
+namespace tern {
+namespace {
+
+constexpr int kTurns = 25;          // of Lloyd's iteration, at most
+constexpr double kEnough = 1e-4;    // a turn that improves less is the last
+constexpr unsigned kAskEvery = 64;  // centers that are drawn before the caller is asked again
+
+// One codebook over n vectors.
+class KMeans {
+ public:
+  KMeans(const KMeansOptions& options, std::span<const float> x, std::span<const float> weights)
+      : length_(options.length),
+        entries_(options.entries),
+        n_(x.size() / options.length),
+        x_(x),
+        h_(weights),
+        centers_(static_cast<size_t>(length_) * entries_),
+        choice_(n_),
+        error_(n_),
+        random_(options.seed) {}
+
+  Status run(const Interruption& interruption) {
+    if (n_ == 0) return {};
+    TERN_TRY(start(interruption));
+    double before = assign();
+    for (int turn = 0; turn < kTurns; ++turn) {
+      if (interruption) TERN_TRY(interruption());
+      move();
+      const double now = assign();
+      if (!(before - now > kEnough * before)) break;
+      before = now;
+    }
+    return {};
+  }
+
+  std::vector<float> take_centers() { return std::move(centers_); }
+
+ private:
+  void set(unsigned entry, size_t vector) {
+    for (unsigned i = 0; i < length_; ++i) centers_[i * entries_ + entry] = x_[vector * length_ + i];
+  }
+
+  // k-means++: every further center is a vector drawn in proportion to its error so far.
+  Status start(const Interruption& interruption) {
+    set(0, random_.below(n_));
+    for (size_t v = 0; v < n_; ++v) error_[v] = distance(v, 0);
+    for (unsigned k = 1; k < entries_; ++k) {
+      if (interruption && k % kAskEvery == 0) TERN_TRY(interruption());
+      set(k, draw());
+#pragma omp parallel for schedule(static)
+      for (size_t v = 0; v < n_; ++v) error_[v] = std::min(error_[v], distance(v, k));
+    }
+    return {};
+  }
+
+  float distance(size_t v, unsigned k) const {
+    float sum = 0;
+    for (unsigned i = 0; i < length_; ++i) {
+      const float difference = x_[v * length_ + i] - centers_[i * entries_ + k];
+      sum += h_[v * length_ + i] * (difference * difference);
+    }
+    return sum;
+  }
+
+  size_t draw() {
+    double total = 0;
+    for (const float e : error_) total += e;
+    double left = random_.uniform() * total;
+    for (size_t v = 0; v < n_; ++v) {
+      left -= error_[v];
+      if (left < 0) return v;
+    }
+    return n_ - 1;
+  }
+
+  double assign() {
+#pragma omp parallel
+    {
+      std::vector<float> distances(entries_);
+#pragma omp for schedule(static)
+      for (size_t v = 0; v < n_; ++v) {
+        choice_[v] = nearest_entry(&x_[v * length_], &h_[v * length_], length_, centers_.data(), entries_,
+                                   distances.data(), &error_[v]);
+      }
+    }
+    double total = 0;
+    for (const float e : error_) total += e;
+    return total;
+  }
+
+  // Each value to the weighted mean of its vectors; an entry without vectors to the vector of the largest error.
+  void move() {
+    std::vector<double> sums(centers_.size()), weights(centers_.size());
+    for (size_t v = 0; v < n_; ++v) {
+      for (unsigned i = 0; i < length_; ++i) {
+        const size_t at = i * entries_ + choice_[v], from = v * length_ + i;
+        sums[at] += static_cast<double>(h_[from]) * x_[from];
+        weights[at] += h_[from];
+      }
+    }
+    for (unsigned k = 0; k < entries_; ++k) {
+      bool used = false;
+      for (unsigned i = 0; i < length_; ++i) {
+        const size_t at = i * entries_ + k;
+        if (weights[at] > 0) centers_[at] = static_cast<float>(sums[at] / weights[at]), used = true;
+      }
+      if (used) continue;
+      const auto worst = std::max_element(error_.begin(), error_.end());
+      set(k, static_cast<size_t>(worst - error_.begin()));
+      *worst = 0;
+    }
+  }
+
+  unsigned length_, entries_;
+  size_t n_;
+  std::span<const float> x_, h_;
+  std::vector<float> centers_;  // [value][entry]
+  std::vector<unsigned> choice_;
+  std::vector<float> error_;
+  Random random_;
+};
+
+}  // namespace
+
+Result<std::vector<float>> k_means(const KMeansOptions& options, std::span<const float> x,
+                                   std::span<const float> weights, const Interruption& interruption) {
+  KMeans means(options, x, weights);
+  TERN_TRY(means.run(interruption));
+  return means.take_centers();
+}
+
+unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,
+                       float* distances, float* best) {
+  for (unsigned k = 0; k < entries; ++k) distances[k] = 0;
+  for (unsigned i = 0; i < length; ++i) {
+    const float* values = centers + static_cast<size_t>(i) * entries;
+    for (unsigned k = 0; k < entries; ++k) {
+      const float difference = x[i] - values[k];
+      distances[k] += weights[i] * (difference * difference);
+    }
+  }
+  unsigned at = 0;
+  for (unsigned k = 1; k < entries; ++k) at = distances[k] < distances[at] ? k : at;
+  if (best) *best = distances[at];
+  return at;
+}
+
+}  // namespace tern

@@ -1,0 +1,29 @@
+// Weighted k-means over vectors (Lloyd 1982; starts by k-means++, Arthur and Vassilvitskii 2007). The squared error of
+// a value counts as often as its weight says. Deterministic for a seed; threads (OpenMP) change nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/status.h"
+
+namespace tern {
+
+struct KMeansOptions {
+  unsigned length = 4, entries = 256;
+  uint64_t seed = 1;
+};
+
+// x, weights: [n][length], finite, weights >= 0. Returns the centers as [value][entry]; of no vectors zeros. At most 25
+// turns, until one improves the error by less than 1e-4 of it.
+Result<std::vector<float>> k_means(const KMeansOptions& options, std::span<const float> x,
+                                   std::span<const float> weights, const Interruption& interruption = {});
+
+// The entry nearest to x by the weighted squared error, the first of equals. centers: [value][entry]; distances: room
+// for one value an entry. best: its error.
+unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,
+                       float* distances, float* best = nullptr);
+
+}  // namespace tern

@@ -1,0 +1,283 @@
+#include "formats/quantize/vptq.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "base/checked.h"
+#include "base/half.h"
+#include "formats/quantize/error_feedback.h"
+#include "formats/quantize/k_means.h"
+
+namespace tern {
+namespace {
+
+constexpr uint64_t kSampleValues = uint64_t{1} << 19;  // of a codebook, at least
+
+float in_f16(float value) { return f16_to_f32(f32_to_f16(value)); }
+
+class Vptq {
+ public:
+  Vptq(const VptqOptions& options, std::span<const float> weights, uint64_t cols, std::span<const double> triangle,
+       const Interruption& interruption)
+      : options_(options),
+        w_(weights),
+        cols_(cols),
+        rows_(weights.size() / cols),
+        triangle_(triangle),
+        interruption_(interruption),
+        x_(weights.size()),
+        left_(weights.size()) {}
+
+  Result<VptqFit> run() {
+    normalize();
+    sort_columns();
+    plan_stages();
+    TERN_TRY(make_factor());
+    store_columns();
+    left_ = x_;
+    for (VptqStage& stage : fit_.stages) {
+      if (&stage != residual()) TERN_TRY(train(stage));
+    }
+    TERN_TRY(sweep(false));
+    if (VptqStage* stage = residual()) {
+      TERN_TRY(train(*stage));
+      TERN_TRY(sweep(true));
+    }
+    measure();
+    return std::move(fit_);
+  }
+
+ private:
+  VptqStage* residual() { return options_.residual ? &fit_.stages[1] : nullptr; }
+
+  // Offsets and factors as the file will hold them. A column of equal values keeps a factor of 1.
+  void normalize() {
+    std::vector<float> low(w_.begin(), w_.begin() + static_cast<std::ptrdiff_t>(cols_)), high = low;
+    for (uint64_t i = 0; i < w_.size(); ++i) {
+      low[i % cols_] = std::min(low[i % cols_], w_[i]);
+      high[i % cols_] = std::max(high[i % cols_], w_[i]);
+    }
+    for (uint64_t c = 0; c < cols_; ++c) {
+      const float factor = in_f16(high[c] - low[c]);
+      fit_.offsets.push_back(in_f16(low[c]));
+      fit_.factors.push_back(factor > 0 ? factor : 1.f);
+    }
+  }
+
+  double diagonal(uint64_t c) const { return triangle_.empty() ? 1 : triangle_[c * (c + 1) / 2 + c]; }
+
+  void sort_columns() {
+    fit_.order.resize(cols_);
+    std::iota(fit_.order.begin(), fit_.order.end(), 0u);
+    std::stable_sort(fit_.order.begin(), fit_.order.end(),
+                     [&](uint32_t a, uint32_t b) { return diagonal(a) > diagonal(b); });
+  }
+
+  void plan_stages() {
+    fit_.stages = vptq_stages(options_, cols_);
+    for (VptqStage& stage : fit_.stages) {
+      stage.codebook.resize((stage.cols / stage.group_cols << stage.bits) * stage.length);
+      stage.indices.resize(ceil_div(rows_, uint64_t{stage.length}) * stage.cols);
+    }
+  }
+
+  Status make_factor() {
+    if (!options_.feedback) return {};
+    TERN_ASSIGN(factor_, HessianFactor::create(triangle_, fit_.order, interruption_));
+    std::vector<float> factors;
+    for (const uint32_t c : fit_.order) factors.push_back(fit_.factors[c]);
+    factor_->scale(factors);
+    return {};
+  }
+
+  void store_columns() {
+    double sum = 0;
+    for (uint64_t c = 0; c < cols_; ++c) sum += diagonal(c);
+    for (uint64_t s = 0; s < cols_; ++s) {
+      const uint32_t c = fit_.order[s];
+      for (uint64_t r = 0; r < rows_; ++r) x_[r * cols_ + s] = (w_[r * cols_ + c] - fit_.offsets[c]) / fit_.factors[c];
+      const double h = diagonal(c) * static_cast<double>(cols_) / sum + 0.01;
+      importance_.push_back(static_cast<float>(h * fit_.factors[c] * fit_.factors[c]));
+    }
+  }
+
+  // ---- codebooks ----
+
+  // Those of a stage from vectors of left_, bands at equal distances.
+  Status train(VptqStage& stage) {
+    const uint64_t bands = ceil_div(rows_, uint64_t{stage.length}), entries = uint64_t{1} << stage.bits;
+    const uint64_t wanted = std::max(kSampleValues / stage.length, kVptqSampleVectors * entries);
+    const uint64_t count = std::clamp<uint64_t>(wanted / stage.group_cols, 1, bands);
+    for (uint64_t group = 0; group < stage.cols / stage.group_cols; ++group) {
+      std::vector<float> vectors, weights;
+      for (uint64_t k = 0; k < count; ++k) {
+        const uint64_t band = k * bands / count, begin = stage.col_begin + group * stage.group_cols;
+        for (uint64_t s = begin; s < begin + stage.group_cols; ++s) add_vector(stage, band, s, vectors, weights);
+      }
+      const KMeansOptions options{stage.length, static_cast<unsigned>(entries), options_.seed};
+      TERN_ASSIGN(const auto centers, k_means(options, vectors, weights, interruption_));
+      for (uint64_t i = 0; i < centers.size(); ++i)  // [value][entry]
+        stage.codebook[(group * entries + i % entries) * stage.length + i / entries] = in_f16(centers[i]);
+    }
+    return {};
+  }
+
+  void add_vector(const VptqStage& stage, uint64_t band, uint64_t s, std::vector<float>& vectors,
+                  std::vector<float>& weights) const {
+    for (uint64_t r = band * stage.length; r < (band + 1) * stage.length; ++r) {
+      vectors.push_back(r < rows_ ? left_[r * cols_ + s] : 0);
+      weights.push_back(r < rows_ ? importance_[s] : 0);
+    }
+  }
+
+  // ---- assignment ----
+
+  // Quantizes all columns in order; left_ then holds what the entries leave of each column as it was to be.
+  Status sweep(bool with_residual) {
+    std::vector<Book> books;
+    for (const VptqStage& stage : fit_.stages) books.emplace_back(stage);
+    const uint64_t unit = std::lcm(options_.length, options_.outlier_length), run = align_up(64, unit);
+    for (uint64_t first = 0; first < rows_; first += 16 * run) {
+      if (interruption_) TERN_TRY(interruption_());
+      const uint64_t end = std::min(rows_, first + 16 * run);
+#pragma omp parallel
+      {
+        Columns columns(*this, books, run, with_residual);
+#pragma omp for schedule(dynamic)
+        for (uint64_t row = first; row < end; row += run) columns.quantize(row, std::min(run, rows_ - row));
+      }
+    }
+    return {};
+  }
+
+  // A stage's codebooks as [group][value][entry].
+  struct Book {
+    explicit Book(const VptqStage& stage) : centers(stage.codebook.size()) {
+      const uint64_t length = stage.length, entries = uint64_t{1} << stage.bits;
+      for (uint64_t i = 0; i < centers.size(); ++i) {
+        const uint64_t group = i / length / entries, entry = i / length % entries;
+        centers[(group * length + i % length) * entries + entry] = stage.codebook[i];
+      }
+    }
+    std::vector<float> centers;
+  };
+
+  // A run of rows, whole bands of every stage.
+  class Columns {
+   public:
+    Columns(Vptq& all, const std::vector<Book>& books, uint64_t rows, bool with_residual)
+        : all_(all), books_(books), with_residual_(with_residual), distances_(size_t{1} << kMaxVptqBits) {
+      if (all.factor_) feedback_.emplace(*all.factor_, rows, 1);
+    }
+
+    void quantize(uint64_t first, uint64_t rows) {
+      if (feedback_) feedback_->start(rows);
+      const uint64_t outliers = all_.fit_.stages[0].col_begin;
+      for (uint64_t s = 0; s < all_.cols_; ++s) {
+        target(first, rows, s);
+        if (s < outliers) {
+          take(all_.fit_.stages.size() - 1, first, rows, s);
+        } else {
+          take(0, first, rows, s);
+          if (with_residual_) take(1, first, rows, s);
+        }
+        if (!feedback_) continue;
+        for (uint64_t i = 0; i < rows; ++i) {
+          const uint64_t at = (first + i) * all_.cols_ + s;
+          feedback_->errors(i)[s] = all_.x_[at] - (aim(i, first, s) - all_.left_[at]);
+        }
+        feedback_->settle(s, s + 1);
+      }
+    }
+
+   private:
+    // What the entries of a column are to come to: the weight, and what the errors before it add.
+    float aim(uint64_t i, uint64_t first, uint64_t s) const {
+      const float x = all_.x_[(first + i) * all_.cols_ + s];
+      return feedback_ ? x + feedback_carried(i, s) / all_.factor_->row(s)[s] : x;
+    }
+    float feedback_carried(uint64_t i, uint64_t s) const { return feedback_->carried(i)[s]; }
+
+    void target(uint64_t first, uint64_t rows, uint64_t s) {
+      for (uint64_t i = 0; i < rows; ++i) all_.left_[(first + i) * all_.cols_ + s] = aim(i, first, s);
+    }
+
+    // The nearest entry of every band; left_ becomes what it leaves.
+    void take(size_t at, uint64_t first, uint64_t rows, uint64_t s) {
+      VptqStage& stage = all_.fit_.stages[at];
+      const uint64_t entries = uint64_t{1} << stage.bits, column = s - stage.col_begin;
+      const float* centers = &books_[at].centers[column / stage.group_cols * stage.length * entries];
+      for (uint64_t row = first; row < first + rows; row += stage.length) {
+        const uint64_t count = std::min<uint64_t>(stage.length, first + rows - row);
+        float x[32] = {}, weights[32] = {};
+        for (uint64_t t = 0; t < count; ++t) x[t] = all_.left_[(row + t) * all_.cols_ + s], weights[t] = 1;
+        const unsigned k =
+            nearest_entry(x, weights, stage.length, centers, static_cast<unsigned>(entries), distances_.data());
+        stage.indices[row / stage.length * stage.cols + column] = static_cast<uint16_t>(k);
+        for (uint64_t t = 0; t < count; ++t) all_.left_[(row + t) * all_.cols_ + s] -= centers[t * entries + k];
+      }
+    }
+
+    Vptq& all_;
+    const std::vector<Book>& books_;
+    bool with_residual_;
+    std::vector<float> distances_;
+    std::optional<ErrorFeedback> feedback_;
+  };
+
+  void measure() {
+    double error = 0, norm = 0;
+    for (uint64_t r = 0; r < rows_; ++r) {
+      for (uint64_t s = 0; s < cols_; ++s) {
+        const uint32_t c = fit_.order[s];
+        float q = 0;
+        for (const VptqStage& stage : fit_.stages) q += value(stage, r, s);
+        const double w = w_[r * cols_ + c];
+        const double difference = w - (static_cast<double>(fit_.offsets[c]) + static_cast<double>(fit_.factors[c]) * q);
+        error += difference * difference, norm += w * w;
+      }
+    }
+    fit_.relative_error = norm > 0 ? std::sqrt(error / norm) : 0;
+  }
+
+  static float value(const VptqStage& stage, uint64_t row, uint64_t s) {
+    if (s < stage.col_begin || s >= stage.col_begin + stage.cols) return 0;
+    const uint64_t column = s - stage.col_begin, group = column / stage.group_cols;
+    const uint64_t index = stage.indices[row / stage.length * stage.cols + column];
+    return stage.codebook[((group << stage.bits) + index) * stage.length + row % stage.length];
+  }
+
+  const VptqOptions& options_;
+  std::span<const float> w_;
+  uint64_t cols_, rows_;
+  std::span<const double> triangle_;
+  const Interruption& interruption_;
+  std::vector<float> x_, left_;  // [row][stored column]: in [0, 1]; what is left to quantize
+  std::vector<float> importance_;
+  std::optional<HessianFactor> factor_;
+  VptqFit fit_;
+};
+
+}  // namespace
+
+std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
+  uint64_t outliers = ceil_div(cols * options.outlier_percent, 100);
+  while ((cols - outliers) % options.groups != 0) ++outliers;
+  std::vector<VptqStage> stages;
+  const auto add = [&](unsigned length, unsigned bits, uint64_t begin, uint64_t count, uint64_t groups) {
+    stages.push_back({length, bits, begin, count, count / groups, {}, {}});
+  };
+  for (int stage = 0; stage < (options.residual ? 2 : 1); ++stage)
+    add(options.length, options.bits, outliers, cols - outliers, options.groups);
+  if (outliers != 0) add(options.outlier_length, options.outlier_bits, 0, outliers, 1);
+  return stages;
+}
+
+Result<VptqFit> fit_vptq(const VptqOptions& options, std::span<const float> weights, uint64_t cols,
+                         std::span<const double> triangle, const Interruption& interruption) {
+  return Vptq(options, weights, cols, triangle, interruption).run();
+}
+
+}  // namespace tern

@@ -1,0 +1,9 @@
+#include "kernels/linear/instantiate.h"
+#include "kernels/linear/trit/trit_dot.h"
+#include "kernels/simd/tile_avx512vnnivbmi.h"
+
+namespace tern {
+
+TERN_DEFINE_LINEAR(linear_trit5_a8_dot_avx512vnnivbmi, trit5_dot<Avx512VnniVbmi, Avx512Vnni>)
+
+}  // namespace tern

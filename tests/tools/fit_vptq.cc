@@ -1,0 +1,45 @@
+// fit_vptq ROWS COLS LENGTH BITS RESIDUAL GROUPS OUTLIERS FEEDBACK < float32 weights [ROWS][COLS], then float64
+// triangle of the Hessian > float32 factors, offsets [COLS], uint32 order [COLS], then of every stage float32 codebook
+// [group][2^bits][length], uint16 indices [band][column]. OUTLIERS: percent, with vectors of 3 and 5 bits. What
+// tests/import/vptq_oracle.py compares with its own computation.
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "formats/quantize/vptq.h"
+
+namespace {
+
+template <class T>
+std::vector<T> read_values(size_t count) {
+  std::vector<T> values(count);
+  if (std::fread(values.data(), sizeof(T), count, stdin) != count) std::exit(3);
+  return values;
+}
+
+template <class T>
+void write_values(const std::vector<T>& values) {
+  std::fwrite(values.data(), sizeof(T), values.size(), stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 9) return 2;
+  const auto number = [&](int i) { return static_cast<unsigned>(std::atoi(argv[i])); };
+  const uint64_t rows = number(1), cols = number(2);
+  tern::VptqOptions options;
+  options.length = number(3), options.bits = number(4), options.residual = number(5) != 0, options.groups = number(6);
+  options.outlier_percent = number(7), options.outlier_length = 3, options.outlier_bits = 5;
+  options.feedback = number(8) != 0;
+  const std::vector<float> weights = read_values<float>(rows * cols);
+  const std::vector<double> triangle = read_values<double>(cols * (cols + 1) / 2);
+  const auto fit = tern::fit_vptq(options, weights, cols, triangle);
+  if (!fit.ok()) {
+    std::fprintf(stderr, "fit_vptq: %s\n", fit.status().message().c_str());
+    return 1;
+  }
+  write_values(fit->factors), write_values(fit->offsets), write_values(fit->order);
+  for (const tern::VptqStage& stage : fit->stages) write_values(stage.codebook), write_values(stage.indices);
+  return 0;
+}
