@@ -28,6 +28,8 @@ struct KernelFlags {
   std::string isa = "native", family, input = "a8", format = "md", plot;
   unsigned planes = 1, group = 0, length = 8, index_bits = 8, pairs = 15, footprint = 256, read = 256;
   bool all = false, onednn = false;
+
+  std::string input_type() const { return input == "a8" ? "int8" : input; }
 };
 
 struct KernelRow {
@@ -93,7 +95,7 @@ class KernelBench {
  private:
   template <class Layer>
   KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape, Layer& layer) {
-    const Int8Peak* peak = select_int8_peak(kernel.needs & features_);
+    const Peak* peak = select_peak(kernel.input, kernel.needs & features_);
     KernelRow row{&kernel,
                   shape,
                   threads_,
@@ -112,7 +114,7 @@ class KernelBench {
       row.weight_rates.push_back(row.weights / seconds);
       row.byte_rates.push_back(row.bytes / seconds);
       row.read_rates.push_back(limit_.measure());
-      row.peaks.push_back(bench::measure_int8_peak(team_, peak));
+      row.peaks.push_back(bench::measure_peak(team_, peak));
     }
     return row;
   }
@@ -189,7 +191,7 @@ double relative_spread(const std::vector<double>& values) {  // half of the midd
   return (quantile_of(values, 0.75) - quantile_of(values, 0.25)) / 2 / median(values);
 }
 
-Table kernel_table(const std::vector<KernelRow>& rows) {
+Table kernel_table(const std::vector<KernelRow>& rows, const KernelFlags& flags) {
   Table table{{{"kernel"},
                {"shape", true},
                {"bits", true},
@@ -199,7 +201,7 @@ Table kernel_table(const std::vector<KernelRow>& rows) {
                {"GB/s", true},
                {"read GB/s", true},
                {"of reading", true},
-               {"int8 peak", true},
+               {flags.input_type() + " peak", true},
                {"of peak", true}},
               {}};
   for (const KernelRow& row : rows) {
@@ -240,18 +242,18 @@ std::vector<Json> kernel_json(const std::vector<KernelRow>& rows) {
                     {"gbytes_per_s", median(row.byte_rates) / 1e9},
                     {"read_gbytes_per_s", median(row.read_rates) / 1e9},
                     {"share_of_read", share(row.byte_rates, row.read_rates)},
-                    {"int8_peak_instruction", row.peak},
-                    {"int8_peak_gmac_per_s", median(row.peaks) / 1e9},
-                    {"share_of_int8_peak", share(row.weight_rates, row.peaks)},
+                    {"peak_instruction", row.peak},
+                    {"peak_gmac_per_s", median(row.peaks) / 1e9},
+                    {"share_of_peak", share(row.weight_rates, row.peaks)},
                     {"samples", row.weight_rates}});
   }
   return list;
 }
 
 // Products per byte of weights against products per second.
-Roofline roofline_of(const std::vector<KernelRow>& rows) {
+Roofline roofline_of(const std::vector<KernelRow>& rows, const KernelFlags& flags) {
   Roofline plot;
-  plot.title = detect_cpu().name;
+  plot.title = detect_cpu().name, plot.input = flags.input_type();
   for (const KernelRow& row : rows) {
     plot.read = std::max(plot.read, median(row.read_rates));
     plot.peak = std::max(plot.peak, median(row.peaks));
@@ -265,8 +267,8 @@ Roofline roofline_of(const std::vector<KernelRow>& rows) {
 Status bench_kernels(const KernelFlags& flags) {
   try {
     TERN_ASSIGN(const auto rows, measure_kernels(flags));
-    show_rows(kernel_json(rows), kernel_table(rows), flags.format);
-    return flags.plot.empty() ? Status() : write_svg(roofline_of(rows), flags.plot);
+    show_rows(kernel_json(rows), kernel_table(rows, flags), flags.format);
+    return flags.plot.empty() ? Status() : write_svg(roofline_of(rows, flags), flags.plot);
   } catch (const std::bad_alloc&) {
     return out_of_memory("not enough memory for a layer of this shape and --footprint");
   }

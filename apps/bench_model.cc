@@ -60,7 +60,7 @@ class Bench {
         model_(std::move(model)),
         session_(std::move(session)),
         profile_(profile),
-        peak_(select_int8_peak(features)),
+        peak_(select_peak(LinearInput::int8, features)),
         team_(session_->threads()),
         limit_(team_, uint64_t{read} << 20) {}
 
@@ -85,7 +85,7 @@ class Bench {
       row.weight_rates.push_back(passes * static_cast<double>(model_->bytes_per_token()) / seconds);
       row.product_rates.push_back(test.tokens / seconds * static_cast<double>(model_->products_per_token()));
       row.read_rates.push_back(limit_.measure());
-      row.peaks.push_back(bench::measure_int8_peak(team_, peak_));
+      row.peaks.push_back(bench::measure_peak(team_, peak_));
     }
     TERN_TRY(session_->remove(before));
     if (profile_)
@@ -124,7 +124,7 @@ class Bench {
   std::shared_ptr<const Model> model_;
   std::unique_ptr<Session> session_;
   Profile* profile_;
-  const Int8Peak* peak_;
+  const Peak* peak_;
   ThreadTeam team_;
   bench::ReadLimit limit_;
   Random random_{1};

@@ -95,7 +95,7 @@ class Picture {
     line(x_.at(begin), y_.at(begin * plot_.read), x_.at(ridge), y_.at(ridge * plot_.read), style);
     line(x_.at(ridge), y_.at(top), x_.at(x_.highest()), y_.at(top), style);
     text(kWidth - kRight + 8, kTop, "start",
-         fmt::format("read {:.1f} GB/s, int8 peak {:.0f} G/s", plot_.read / 1e9, plot_.peak / 1e9));
+         fmt::format("read {:.1f} GB/s, {} peak {:.0f} G/s", plot_.read / 1e9, plot_.input, plot_.peak / 1e9));
   }
 
   void points() {

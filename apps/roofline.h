@@ -14,7 +14,8 @@ struct Roofline {
     std::string label;
   };
   std::string title;
-  double read = 0, peak = 0;  // bytes and products per second
+  std::string input = "int8";  // what is multiplied
+  double read = 0, peak = 0;   // bytes and products per second
   std::vector<Point> points;
 };
 

@@ -58,7 +58,7 @@ double ReadLimit::pass(Loop loop) {
   return used == 1 ? 0 : static_cast<double>(buffer_.size()) / seconds;
 }
 
-double measure_int8_peak(ThreadTeam& team, const Int8Peak* peak, double seconds) {
+double measure_peak(ThreadTeam& team, const Peak* peak, double seconds) {
   if (!peak) return 0;
   std::atomic<uint64_t> done = 0;
   const auto start = Clock::now();

@@ -1,5 +1,5 @@
 // The machine's own limits, measured in turns with what is held against them: how fast threads read memory, and how
-// many int8 multiply-accumulates their cores make.
+// many multiply-accumulates their cores make.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,6 @@ class ReadLimit {
 };
 
 // Multiply-accumulates per second of all threads together, within about `seconds`. 0 if peak is null.
-double measure_int8_peak(ThreadTeam& team, const Int8Peak* peak, double seconds = 0.002);
+double measure_peak(ThreadTeam& team, const Peak* peak, double seconds = 0.002);
 
 }  // namespace tern::bench

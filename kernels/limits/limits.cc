@@ -6,10 +6,10 @@ namespace tern {
 #include "kernels/limits/peaks.inc"
 #undef TERN_PEAK
 
-std::span<const Int8Peak> int8_peaks() {
+std::span<const Peak> peaks() {
 #if defined(__x86_64__) || defined(__aarch64__)
-  static constexpr Int8Peak kPeaks[] = {
-#define TERN_PEAK(name, isa, instruction, needs) {#isa, instruction, needs, name},
+  static constexpr Peak kPeaks[] = {
+#define TERN_PEAK(name, isa, input, instruction, needs) {#isa, LinearInput::input, instruction, needs, name},
 #include "kernels/limits/peaks.inc"
 #undef TERN_PEAK
   };
@@ -19,9 +19,9 @@ std::span<const Int8Peak> int8_peaks() {
 #endif
 }
 
-const Int8Peak* select_int8_peak(CpuFeatures features) {
-  for (const Int8Peak& peak : int8_peaks()) {
-    if ((peak.needs & ~features) == 0) return &peak;
+const Peak* select_peak(LinearInput input, CpuFeatures features) {
+  for (const Peak& peak : peaks()) {
+    if (peak.input == input && (peak.needs & ~features) == 0) return &peak;
   }
   return nullptr;
 }

@@ -19,7 +19,7 @@ TERN_INLINE Table256 load_table256(const uint8_t* bytes) {
   unroll<4>([&](auto i) TERN_LAMBDA { t.part[i] = _mm512_loadu_si512(bytes + 64 * i()); });
   return t;
 }
-// Of constants: GCC would load them anew at every use.
+// Of constants, and of tables for several look-ups: GCC would load them anew at every use.
 TERN_INLINE Table256 keep_table256(const uint8_t* bytes) {
   Table256 t = load_table256(bytes);
   unroll<4>([&](auto i) TERN_LAMBDA { asm("" : "+v"(t.part[i])); });

@@ -154,6 +154,20 @@ TEST_CASE("convert: vectors of codebooks", "[convert][vq]") {
   CHECK_THAT(refused.error, Contains("codebooks of 9 bits"));
 }
 
+TEST_CASE("convert: a synthetic VPTQ checkpoint", "[convert][vptq]") {
+  CheckpointSpec spec = small(Weights::vptq);
+  spec.hidden = 96, spec.ffn = 160;
+  spec.dtype = FloatType::f16, spec.centroids = 4096, spec.residual_centroids = 16;
+  const Converted c(spec);
+  INFO(c.error);
+  REQUIRE(c.report);
+  for (const auto& [name, bits] : {std::pair{"blocks.0.ffn.down", 12}, {"blocks.0.ffn.down.residual", 4}}) {
+    CHECK(c.record(name).encoding.bits == bits);
+    CHECK(c.record(name).encoding.axis == VectorAxis::output);
+    CHECK(line_of(*c.report, name).exact);
+  }
+}
+
 TEST_CASE("convert: packed BitNet stays exact and keeps its activation rounding", "[convert]") {
   for (Architecture architecture : {Architecture::llama, Architecture::bitnet}) {
     const Converted c(small(Weights::packed, architecture));

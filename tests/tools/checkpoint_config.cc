@@ -1,6 +1,8 @@
 // The config.json of a synthetic checkpoint.
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "tests/tools/checkpoint_writer.h"
 
 namespace tern::test {
@@ -54,6 +56,27 @@ std::string extra_fields(const CheckpointSpec& spec) {
   return json;
 }
 
+// The layers by the last part of their names.
+std::string vptq_fields(const CheckpointSpec& spec) {
+  const uint32_t head = spec.head_dim ? spec.head_dim : spec.hidden / spec.heads;
+  const std::tuple<const char*, uint32_t, uint32_t> layers[] = {
+      {"q_proj", spec.heads * head, spec.hidden},    {"k_proj", spec.kv_heads * head, spec.hidden},
+      {"v_proj", spec.kv_heads * head, spec.hidden}, {"o_proj", spec.hidden, spec.heads * head},
+      {"gate_proj", spec.ffn, spec.hidden},          {"up_proj", spec.ffn, spec.hidden},
+      {"down_proj", spec.hidden, spec.ffn}};
+  std::string json;
+  for (const auto& [name, rows, cols] : layers) {
+    json += fmt::format(
+        "{}\n  \"{}\": {{\"in_features\": {}, \"out_features\": {}, \"vector_lens\": [-1, {}], "
+        "\"num_centroids\": [-1, {}], \"num_res_centroids\": [-1, {}], \"group_num\": 1, \"group_size\": {}, "
+        "\"outlier_size\": 0, \"enable_norm\": true, \"enable_perm\": true, \"is_indice_packed\": true, "
+        "\"bias\": false}}",
+        json.empty() ? "" : ",", name, cols, rows, spec.vector_length, spec.centroids,
+        spec.residual_centroids ? static_cast<int64_t>(spec.residual_centroids) : -1, cols);
+  }
+  return ",\n \"quantization_config\": {\"quant_method\": \"vptq\", \"shared_layer_config\": {" + json + "}}";
+}
+
 }  // namespace
 
 std::string checkpoint_config(const CheckpointSpec& spec) {
@@ -75,6 +98,7 @@ std::string checkpoint_config(const CheckpointSpec& spec) {
         "\"quantization_mode\": \"offline\"}}",
         bitnet ? "autobitlinear" : "bitlinear");
   }
+  if (spec.weights == CheckpointSpec::Weights::vptq) json += vptq_fields(spec);
   return json + "\n}\n";
 }
 

@@ -4,10 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <tuple>
 #include <vector>
 
@@ -18,7 +20,7 @@
 namespace tern::test {
 namespace {
 
-enum class Content { uniform, norm, ternary, packed, packed_scale };
+enum class Content { uniform, norm, ternary, packed, packed_scale, bits, permutation };
 
 struct Tensor {
   std::string name, dtype;
@@ -27,6 +29,12 @@ struct Tensor {
   float size;  // uniform: half width; ternary and packed: the scale
   uint64_t bytes;
 };
+
+// Of an element: the index and that of the residual.
+unsigned vptq_bits(const CheckpointSpec& spec) {
+  const auto bits = [](uint32_t entries) { return entries == 0 ? 0 : std::bit_width(entries - 1); };
+  return static_cast<unsigned>(bits(spec.centroids) + bits(spec.residual_centroids));
+}
 
 const char* dtype_name(FloatType type) {
   return type == FloatType::f32 ? "F32" : type == FloatType::f16 ? "F16" : "BF16";
@@ -119,11 +127,24 @@ class TensorList {
     if (spec_.weights == CheckpointSpec::Weights::dense) {
       return add(name, {rows, cols}, Content::uniform, std::sqrt(3 * variance));
     }
+    if (spec_.weights == CheckpointSpec::Weights::vptq) return vectors(module, rows, cols, std::sqrt(3 * variance));
     const float scale = std::sqrt(2 * variance);  // half of the trits are zero
     if (spec_.weights == CheckpointSpec::Weights::ternary) return add(name, {rows, cols}, Content::ternary, scale);
     tensors_.push_back({name, "U8", {rows / 4, cols}, Content::packed, scale, rows / 4 * cols});
     const bool multiply = spec_.architecture == CheckpointSpec::Architecture::bitnet;
     tensors_.push_back({name + "_scale", "BF16", {1}, Content::packed_scale, multiply ? scale : 1 / scale, 2});
+  }
+
+  void vectors(const std::string& module, uint64_t rows, uint64_t cols, float size) {
+    const uint64_t length = spec_.vector_length, bytes = cols * vptq_bits(spec_) / 8;
+    add(module + ".centroids.weight", {1, spec_.centroids * length}, Content::uniform, size);
+    if (const uint64_t entries = spec_.residual_centroids)
+      add(module + ".res_centroids.weight", {1, entries * length}, Content::uniform, size / 4);
+    const uint64_t lanes = ceil_div(rows, length);
+    tensors_.push_back({module + ".indices", "I32", {1, lanes, bytes / 4}, Content::bits, 0, lanes * bytes});
+    tensors_.push_back({module + ".perm", "I16", {cols}, Content::permutation, 0, 2 * cols});
+    add(module + ".weight_scale", {cols}, Content::norm, 0.3f);
+    add(module + ".weight_bias", {cols}, Content::uniform, size / 8);
   }
 
   const CheckpointSpec& spec_;
@@ -163,7 +184,7 @@ void put_float(FloatType type, float value, std::vector<char>* out) {
 void write_values(const Tensor& tensor, FloatType dtype, Random random, std::ofstream* file) {
   TritSource trits(&random);
   std::vector<char> block;
-  const uint64_t width = tensor.dtype == "U8" ? 1 : tensor.dtype == "F32" ? 4 : 2;
+  const uint64_t width = tensor.dtype == "U8" ? 1 : tensor.dtype == "F32" || tensor.dtype == "I32" ? 4 : 2;
   for (uint64_t i = 0, count = tensor.bytes / width; i < count; ++i) {
     switch (tensor.content) {
       case Content::uniform:
@@ -182,6 +203,18 @@ void write_values(const Tensor& tensor, FloatType dtype, Random random, std::ofs
         unsigned byte = 0;
         for (unsigned shift = 0; shift < 8; shift += 2) byte |= static_cast<unsigned>(trits.next() + 1) << shift;
         block.push_back(static_cast<char>(byte));
+        break;
+      }
+      case Content::bits: {
+        const auto word = static_cast<uint32_t>(random.next());
+        block.insert(block.end(), reinterpret_cast<const char*>(&word), reinterpret_cast<const char*>(&word) + 4);
+        break;
+      }
+      case Content::permutation: {  // i times a number that shares no divisor with their count
+        uint64_t step = count / 2 + 1;
+        while (std::gcd(step, count) != 1) ++step;
+        const auto column = static_cast<uint16_t>(i * step % count);
+        block.insert(block.end(), reinterpret_cast<const char*>(&column), reinterpret_cast<const char*>(&column) + 2);
       }
     }
     if (block.size() < (1u << 20) && i + 1 < count) continue;
@@ -246,6 +279,14 @@ Status check(const CheckpointSpec& s) {
   if (s.weights == CheckpointSpec::Weights::packed && (s.hidden % 4 != 0 || s.ffn % 4 != 0)) {
     return invalid_argument("packed weights need sizes that are multiples of 4");
   }
+  if (s.weights == CheckpointSpec::Weights::vptq) {
+    const uint64_t head = s.head_dim ? s.head_dim : s.hidden / s.heads;
+    for (const uint64_t cols : {uint64_t{s.hidden}, uint64_t{s.ffn}, s.heads * head})
+      if (cols * vptq_bits(s) % 32 != 0) return invalid_argument("vptq needs rows of indices that fill 32-bit words");
+    for (const uint32_t entries : {s.centroids, s.residual_centroids})
+      if (entries == 1 || (entries & (entries - 1)) != 0)
+        return invalid_argument("vptq needs powers of two as entries");
+  }
   return {};
 }
 
@@ -260,6 +301,18 @@ CheckpointSpec shape_1_1b() {
   s.kv_heads = 4;
   s.vocab = 32000;
   s.context = 2048;
+  return s;
+}
+
+CheckpointSpec shape_7b() {
+  CheckpointSpec s;
+  s.hidden = 4096;
+  s.ffn = 11008;
+  s.layers = 32;
+  s.heads = 32;
+  s.kv_heads = 32;
+  s.vocab = 32000;
+  s.context = 4096;
   return s;
 }
 

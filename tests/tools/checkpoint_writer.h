@@ -20,10 +20,11 @@ struct CheckpointSpec {
   bool attention_bias = false, mlp_bias = false;  // the fields of the config, and the tensors
   uint32_t window = 0;                            // mistral, qwen2, qwen3; 0: none
   enum class RopeScaling { none, linear, llama3 } rope_scaling = RopeScaling::none;
-  enum class Weights { dense, ternary, packed } weights = Weights::dense;
+  enum class Weights { dense, ternary, packed, vptq } weights = Weights::dense;
   // ternary: floats that hold {-s, 0, s}; packed: uint8 and weight_scale (llama: bitlinear, divide; bitnet:
-  // autobitlinear, multiply)
-  FloatType dtype = FloatType::bf16;  // of everything that is not packed
+  // autobitlinear, multiply); vptq: packed indices, one column group, permutation, scale and bias of the columns
+  uint32_t vector_length = 8, centroids = 65536, residual_centroids = 0;  // vptq
+  FloatType dtype = FloatType::bf16;                                      // of everything that is not packed
   bool tied = false;
   uint32_t shards = 1;  // 1: model.safetensors; more: model-0000i-of-0000n.safetensors and the index
   uint64_t seed = 1;
@@ -31,6 +32,8 @@ struct CheckpointSpec {
 
 // TinyLlama's shape: 968.9 M weights in the blocks, 1.1 B in all.
 CheckpointSpec shape_1_1b();
+// Llama-2-7B's: 6.5 G weights in the blocks.
+CheckpointSpec shape_7b();
 
 // Its config.json.
 std::string checkpoint_config(const CheckpointSpec& spec);

@@ -19,9 +19,10 @@ int main(int argc, char** argv) {
   CheckpointSpec spec;
   app.add_option("out", out, "Directory to write")->required();
   app.add_option_function<std::string>(
-         "--shape", [&spec](const std::string&) { spec = tern::test::shape_1_1b(); },
-         "A known shape: 1.1b; options that follow change it")
-      ->check(CLI::IsMember({"1.1b"}))
+         "--shape",
+         [&spec](const std::string& name) { spec = name == "7b" ? tern::test::shape_7b() : tern::test::shape_1_1b(); },
+         "A known shape: 1.1b or 7b; options that follow change it")
+      ->check(CLI::IsMember({"1.1b", "7b"}))
       ->trigger_on_parse();
   app.add_option("--hidden", spec.hidden, "Width of the residual stream");
   app.add_option("--ffn", spec.ffn, "Width of the FFN");
@@ -49,9 +50,14 @@ int main(int argc, char** argv) {
   app.add_option("--rope-scaling", spec.rope_scaling, "linear (2.5) or llama3 (8, 1, 4, 64)")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, RopeScaling>{{"linear", RopeScaling::linear}, {"llama3", RopeScaling::llama3}}));
-  app.add_option("--weights", spec.weights, "dense, ternary (floats -s, 0, s) or bitnet-packed")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Weights>{
-          {"dense", Weights::dense}, {"ternary", Weights::ternary}, {"bitnet-packed", Weights::packed}}));
+  app.add_option("--weights", spec.weights, "dense, ternary (floats -s, 0, s), bitnet-packed or vptq")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Weights>{{"dense", Weights::dense},
+                                                                         {"ternary", Weights::ternary},
+                                                                         {"bitnet-packed", Weights::packed},
+                                                                         {"vptq", Weights::vptq}}));
+  app.add_option("--length", spec.vector_length, "vptq: values of a vector");
+  app.add_option("--centroids", spec.centroids, "vptq: entries of a codebook, a power of two");
+  app.add_option("--residual", spec.residual_centroids, "vptq: entries of the residual codebook; 0: none");
   app.add_option("--dtype", spec.dtype, "bf16, f16 or f32")
       ->transform(CLI::CheckedTransformer(std::map<std::string, FloatType>{
           {"bf16", FloatType::bf16}, {"f16", FloatType::f16}, {"f32", FloatType::f32}}));

@@ -1,3 +1,4 @@
+#include "kernels/limits/peak.h"
 #include "kernels/linear/dense/dense_chain.h"
 #include "kernels/linear/instantiate.h"
 #include "kernels/simd/tile_avx2.h"
@@ -7,5 +8,6 @@ namespace tern {
 TERN_DEFINE_LINEAR(linear_f32_f32_dot_avx2, dense_chain<Avx2, FloatType::f32>)
 TERN_DEFINE_LINEAR(linear_f16_f32_dot_avx2, dense_chain<Avx2, FloatType::f16>)
 TERN_DEFINE_LINEAR(linear_bf16_f32_dot_avx2, dense_chain<Avx2, FloatType::bf16>)
+TERN_DEFINE_PEAK(f32_peak_avx2, f32_peak<Avx2, 5>)
 
 }  // namespace tern

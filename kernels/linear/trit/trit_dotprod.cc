@@ -1,4 +1,4 @@
-#include "kernels/limits/int8_peak.h"
+#include "kernels/limits/peak.h"
 #include "kernels/linear/instantiate.h"
 #include "kernels/linear/trit/trit_telescoped.h"
 #include "kernels/simd/tile_dotprod.h"

@@ -7,46 +7,72 @@
 namespace tern {
 namespace {
 
-// Adds the field of `width` bits, whose lowest is bit `low` of the index, to the indices of a record. With a count of
-// lanes that the compiler knows these are a few wide instructions.
-template <unsigned width>
-TERN_INLINE const uint8_t* add_field(uint64_t lanes, const uint8_t* field, unsigned low, uint16_t* to) {
-  const uint64_t stride = lanes * width / 8;
-  for (unsigned part = 0; part < 8 / width; ++part) {
-    for (uint64_t i = 0; i < stride; ++i)
-      to[part * stride + i] |= static_cast<uint16_t>((field[i] >> width * part & ((1 << width) - 1)) << low);
-  }
-  return field + stride;
+// A field of `width` < 8 bits in a record of `lanes` lanes: those of eight lanes from `from` on, a byte each.
+template <unsigned width, uint64_t lanes>
+TERN_INLINE uint64_t field_bytes(const uint8_t* field, uint64_t from) {
+  constexpr uint64_t stride = lanes * width / 8, part = stride < 8 ? stride : 8;
+  constexpr uint64_t mask = 0x0101010101010101u * ((1 << width) - 1);
+  uint64_t x = 0, bytes = 0;
+  __builtin_memcpy(&x, field + from % stride, part);
+  for (uint64_t l = 0; l < 8; l += part) bytes |= (x >> width * ((from + l) / stride) & mask) << 8 * l;
+  return bytes;
 }
 
-TERN_INLINE void unpack_records(unsigned bits, uint64_t lanes, const uint8_t* at, uint64_t count, uint16_t* to) {
-  const uint64_t bytes = bits & 8 ? lanes : 0;
-  for (; count > 0; --count, to += lanes, at += bytes) {
-    const uint8_t* field = at;
-    if (bits & 8) {
-      for (uint64_t l = 0; l < lanes; ++l) to[l] = field[l];
-    } else {
-      for (uint64_t l = 0; l < lanes; ++l) to[l] = 0;
-    }
-    at += lanes * (bits & 7) / 8;
-    field += bytes;
-    if (bits & 4) field = add_field<4>(lanes, field, bits & 8, to);
-    if (bits & 2) field = add_field<2>(lanes, field, bits & 12, to);
-    if (bits & 1) add_field<1>(lanes, field, bits & 14, to);
+// to[i] = byte i of low + 256 * byte i of high.
+TERN_INLINE void join_bytes(uint64_t low, uint64_t high, uint16_t* to) {
+  using Bytes [[gnu::vector_size(16)]] = uint8_t;
+  using Words [[gnu::vector_size(16)]] = uint64_t;
+  const Bytes l = __builtin_bit_cast(Bytes, Words{low, 0}), h = __builtin_bit_cast(Bytes, Words{high, 0});
+  const Bytes joined = __builtin_shufflevector(l, h, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  __builtin_memcpy(to, &joined, sizeof joined);
+}
+
+// The indices of eight lanes from `from` on: what the field of 8 bits has, and the others in the byte above it.
+template <uint64_t lanes>
+TERN_INLINE void unpack_eight(unsigned bits, const uint8_t* record, uint64_t from, uint16_t* to) {
+  const uint8_t *fours = record + (bits & 8 ? lanes : 0), *twos = fours + (bits & 4 ? lanes / 2 : 0);
+  const uint8_t* ones = twos + (bits & 2 ? lanes / 4 : 0);
+  uint64_t low = 0, high = 0;
+  if (bits & 4) high = field_bytes<4, lanes>(fours, from);
+  if (bits & 2) high |= field_bytes<2, lanes>(twos, from) << (bits & 4);
+  if (bits & 1) high |= field_bytes<1, lanes>(ones, from) << (bits & 6);
+  if (bits & 8) __builtin_memcpy(&low, record + from, 8);
+  join_bytes(bits & 8 ? low : high, bits & 8 ? high : 0, to);
+}
+
+// The same of all lanes, of any number: that of the last tile.
+inline void unpack_record(unsigned bits, uint64_t lanes, const uint8_t* field, uint16_t* to) {
+  for (uint64_t l = 0; l < lanes; ++l) to[l] = 0;
+  for (unsigned width = 8, low = 0; width > 0; width /= 2) {
+    if ((bits & width) == 0) continue;
+    const uint64_t stride = lanes * width / 8;
+    for (uint64_t l = 0; l < lanes; ++l)
+      to[l] |= static_cast<uint16_t>((field[l % stride] >> width * (l / stride) & ((1 << width) - 1)) << low);
+    field += stride, low += width;
   }
+}
+
+template <uint64_t lanes>
+TERN_INLINE void unpack_full(unsigned bits, const uint8_t* record, uint16_t* to) {
+  for (uint64_t from = 0; from < lanes; from += 8) unpack_eight<lanes>(bits, record, from, to + from);
 }
 
 // The indices of `count` records of `lanes` lanes each, [record][lane]: the fields of vector.h, the widest first.
-inline void unpack_indices(unsigned bits, uint64_t lanes, const std::byte* records, uint64_t count, uint16_t* to) {
+inline void unpack_indices(unsigned bits, uint64_t lanes, const std::byte* records, uint64_t count,
+                           uint16_t* __restrict to) {
   const auto* at = reinterpret_cast<const uint8_t*>(records);
   if (bits == 16) {
     __builtin_memcpy(to, at, 2 * lanes * count);
-  } else if (lanes == kOutputLanes) {
-    unpack_records(bits, kOutputLanes, at, count, to);
-  } else if (lanes == kInputLanes) {
-    unpack_records(bits, kInputLanes, at, count, to);
-  } else {
-    unpack_records(bits, lanes, at, count, to);
+    return;
+  }
+  for (; count > 0; --count, at += lanes * bits / 8, to += lanes) {
+    if (lanes == kOutputLanes) {
+      unpack_full<kOutputLanes>(bits, at, to);
+    } else if (lanes == kInputLanes) {
+      unpack_full<kInputLanes>(bits, at, to);
+    } else {
+      unpack_record(bits, lanes, at, to);
+    }
   }
 }
 
@@ -60,7 +86,6 @@ inline float book_value(const WeightView& w, uint64_t entry, uint64_t i) {
 }
 
 constexpr uint64_t kBookBytes = 128 * 1024;  // of scratch, from its start: expanded codebooks
-constexpr uint64_t kFirstCache = 24 * 1024;   // beyond it f16 is faster than f32: half the lines
 
 // The codebooks of one plane as kernels load them: in place, or expanded in scratch to f32 with zeros up to a multiple
 // of four values.
@@ -82,15 +107,14 @@ inline Books books_in_place(const WeightView& w, uint64_t plane) {
           e.length % 4 == 0 && !w.codebook.integer};
 }
 
-// Expands them if kernels cannot load them in place, or if they then fit the first cache and `uses` look-ups are worth it.
-inline Books prepare_books(const LinearCall& call, uint64_t plane, uint64_t uses) {
+// Expands them if kernels cannot load them in place: halves that are whole fours are as fast as floats, in half the
+// lines.
+inline Books prepare_books(const LinearCall& call, uint64_t plane) {
   const WeightView& w = call.w;
   const Encoding& e = w.encoding;
   const uint64_t floats = (e.length + 3u) / 4 * 4, entries = uint64_t{1} << e.bits, groups = book_groups(e, w.cols);
   const Books in_place = books_in_place(w, plane);
-  const uint64_t bytes = entries * groups * floats * 4;
-  const bool pays = bytes <= kFirstCache && in_place.type != FloatType::f32 && uses >= 8 * entries * groups;
-  if (bytes > kBookBytes || (in_place.fours && !pays)) return in_place;
+  if (in_place.fours || entries * groups * floats * 4 > kBookBytes) return in_place;
   float* to = reinterpret_cast<float*>(call.scratch);
   for (uint64_t k = 0; k < entries * groups; ++k, to += floats) {
     const uint64_t entry = ((k / entries * e.planes + plane) << e.bits) + k % entries;

@@ -190,8 +190,7 @@ template <class V, class F8>
 void vin16_dot(const LinearCall& call, TileRange range) {
   const Encoding& e = call.w.encoding;
   for (uint64_t plane = 0; plane < e.planes; ++plane) {
-    const uint64_t uses = (range.end - range.begin) * kInputLanes * vector_positions(e, call.w.cols);
-    const Books books = prepare_books(call, plane, uses);
+    const Books books = prepare_books(call, plane);
     const bool eights = call.in.tokens == 1 && e.length == 8 && books.fours;
     for (uint64_t tile = range.begin; tile < range.end; ++tile) {
       const uint64_t lanes = vector_lanes(e, call.w.layout, tile);

@@ -66,7 +66,7 @@ struct IntTables {
 // The codebook of a plane and column group as [value][entry], entries padded to 16.
 template <class T>
 void transpose_book(const WeightView& w, uint64_t plane, uint64_t group, T* to) {
-  const uint64_t entries = uint64_t{1} << w.encoding.bits, first = (group * w.encoding.planes + plane) << w.encoding.bits;
+  const uint64_t entries = uint64_t{1} << w.encoding.bits, first = (group * w.encoding.planes + plane) * entries;
   for (uint64_t i = 0; i < w.encoding.length; ++i)
     for (uint64_t k = 0; k < (entries < kTileRows ? kTileRows : entries); ++k)
       to[i * kMaxEntries + k] = k < entries ? static_cast<T>(book_value(w, first + k, i)) : T{0};
@@ -84,16 +84,27 @@ template <class T, class Index>
   sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3, sums[4] = s4, sums[5] = s5, sums[6] = s6, sums[7] = s7;
 }
 
+template <class V>
+TERN_INLINE typename V::Floats load_vector_scales(const WeightView& w, uint64_t tile, uint64_t plane) {
+  const typename V::Floats book = V::broadcast(w.codebook.scale);
+  return w.encoding.scope == ScaleScope::none ? book : V::mul(load_scales<V>(w, tile, 0, plane), book);
+}
+
 // y = fma(float(S), scale_p * a_scale, y) for the rows of some tiles; f32 has no a_scale.
-template <class Tables>
+template <class V, class Tables>
 void finish_sums(const LinearCall& call, TileRange range, uint64_t plane, uint64_t m,
                  const typename Tables::Value* sums) {
-  const float a_scale = Tables::scale(call, m);
-  const uint64_t first = range.begin * kInputLanes, end = range.end * kInputLanes;
-  float* y = call.out.y + m * call.out.stride;
-  for (uint64_t row = first; row < end && row < call.w.rows; ++row) {
-    const float sum = static_cast<float>(sums[row - first]);
-    y[row] = __builtin_fmaf(vector_scale(call.w, row, plane) * a_scale, sum, plane == 0 ? 0 : y[row]);
+  const typename V::Floats a_scale = V::broadcast(Tables::scale(call, m));
+  const uint64_t end = range.end * kInputLanes < call.w.rows ? range.end * kInputLanes : call.w.rows;
+  for (uint64_t row = range.begin * kInputLanes; row < end; row += kTileRows, sums += kTileRows) {
+    const uint64_t rows = end - row < kTileRows ? end - row : kTileRows;
+    float s[kTileRows], last[kTileRows], *y = call.out.y + m * call.out.stride + row;
+    for (uint64_t r = 0; r < kTileRows; ++r) s[r] = static_cast<float>(sums[r]);
+    for (uint64_t r = 0; r < rows; ++r) last[r] = plane == 0 ? 0 : y[r];
+    const auto load = [](const float* p) TERN_LAMBDA { return V::load_f32(reinterpret_cast<const std::byte*>(p)); };
+    const typename V::Floats scale = V::mul(load_vector_scales<V>(call.w, row / kTileRows, plane), a_scale);
+    V::store(last, V::fma(scale, load(s), load(last)));
+    for (uint64_t r = 0; r < rows; ++r) y[r] = last[r];
   }
 }
 
@@ -136,10 +147,9 @@ void table_token(const LinearCall& call, TileRange tiles, uint64_t plane, uint64
       Tables::template build<V>(scratch.book, uint64_t{1} << e.bits, e.length, x + k * e.length,
                                 scratch.tables + k * kMaxEntries);
     for (uint64_t t = tiles.begin; t < tiles.end; ++t)
-      add_tables<V, Tables>(call, t, plane, position, count, scratch,
-                            scratch.sums + (t - tiles.begin) * kInputLanes);
+      add_tables<V, Tables>(call, t, plane, position, count, scratch, scratch.sums + (t - tiles.begin) * kInputLanes);
   });
-  finish_sums<Tables>(call, tiles, plane, m, scratch.sums);
+  finish_sums<V, Tables>(call, tiles, plane, m, scratch.sums);
 }
 
 template <class V, class Tables>

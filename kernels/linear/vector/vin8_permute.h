@@ -11,21 +11,24 @@ constexpr uint64_t kPermuteTiles = 128;  // whose sums stay in scratch while the
 
 template <class Tables>
 struct PermuteScratch {
-  uint8_t tables[Tables::kFlush * Tables::kBytes];
-  int16_t book[kMaxVectorLength * kMaxEntries];
+  uint8_t tables[Tables::kPositions * Tables::kBytes];
   int32_t sums[kPermuteTiles * kInputLanes];
 };
 
+// The codebook of a plane and column group: blocks of 16 entries x 4 values, as the encoding int has them.
+inline const std::byte* book_blocks(const WeightView& w, uint64_t plane, uint64_t group) {
+  const uint64_t entry = (group * w.encoding.planes + plane) * kMaxEntries;
+  return w.codebook.values + entry / kTileRows * ((w.encoding.length + 3u) / 4) * kBlockBytes;
+}
+
 // Whether every table entry fits int16: |code| * 127 * length < 2^15.
 inline bool sums_fit_int16(const WeightView& w) {
-  int most = 0;
+  const auto* codes = reinterpret_cast<const uint8_t*>(w.codebook.values);
   const uint64_t entries = book_groups(w.encoding, w.cols) * w.encoding.planes * kMaxEntries;
-  for (uint64_t k = 0; k < entries; ++k) {
-    for (uint64_t i = 0; i < w.encoding.length; ++i) {
-      const int value = static_cast<int>(book_value(w, k, i));
-      most = most > value ? most : value;
-      most = most > -value ? most : -value;
-    }
+  int most = 0;
+  for (uint64_t i = 0; i < entries * ((w.encoding.length + 3u) / 4 * 4); ++i) {
+    const int value = codes[i] < 128 ? 128 - codes[i] : codes[i] - 128;
+    most = most > value ? most : value;
   }
   return most * 127 * w.encoding.length < 1 << 15;
 }
@@ -33,7 +36,7 @@ inline bool sums_fit_int16(const WeightView& w) {
 struct PermuteRun {
   const std::byte* records[4];
   uint64_t lanes[4];
-  uint64_t ahead;  // from a record to the one of the same position in the tiles that follow
+  uint64_t ahead;  // from a record to the one that is looked up in its place in the next call
   int32_t* sums;
 };
 
@@ -55,44 +58,50 @@ template <class Tables, int tiles, bool full>
       run.records[t] += full ? kInputLanes : run.lanes[t];
     });
   }
-  unroll<tiles>([&](auto t) TERN_LAMBDA {
-    Tables::flush(s[t], static_cast<int32_t>(count), run.sums + t * kInputLanes);
-  });
+  unroll<tiles>([&](auto t)
+                    TERN_LAMBDA { Tables::flush(s[t], static_cast<int32_t>(count), run.sums + t * kInputLanes); });
 }
 
+// Positions of a plane whose tables stand in scratch.
+struct TableRun {
+  uint64_t plane, position, count;
+  const std::byte* next;  // the first record of the positions that follow
+};
+
 template <class Tables, int tiles>
-void permute_tiles(const LinearCall& call, TileRange range, uint64_t plane, uint64_t position, uint64_t count,
-                   const uint8_t* tables, int32_t* sums) {
+void permute_tiles(const LinearCall& call, TileRange range, const TableRun& at, const uint8_t* tables, int32_t* sums) {
   const Encoding& e = call.w.encoding;
   for (; range.begin + tiles <= range.end; range.begin += tiles, sums += tiles * kInputLanes) {
     PermuteRun run{{}, {}, tiles * call.w.layout.tile_bytes, sums};
     for (int t = 0; t < tiles; ++t) {
       const uint64_t tile = range.begin + static_cast<uint64_t>(t);
-      run.records[t] = call.w.codes + vector_record(e, call.w.layout, call.w.cols, tile, plane, position);
+      run.records[t] = call.w.codes + vector_record(e, call.w.layout, call.w.cols, tile, at.plane, at.position);
       run.lanes[t] = vector_lanes(e, call.w.layout, tile);
     }
+    if (range.begin + tiles == range.end) run.ahead = static_cast<uint64_t>(at.next - run.records[0]);
     const bool full = run.lanes[tiles - 1] == kInputLanes;
-    (full ? vector_permute_table_sums<Tables, tiles, true> : vector_permute_table_sums<Tables, tiles, false>)(run, tables, count);
+    (full ? vector_permute_table_sums<Tables, tiles, true>
+          : vector_permute_table_sums<Tables, tiles, false>)(run, tables, at.count);
   }
-  if constexpr (tiles > 1) permute_tiles<Tables, tiles / 2>(call, range, plane, position, count, tables, sums);
+  if constexpr (tiles > 1) permute_tiles<Tables, tiles / 2>(call, range, at, tables, sums);
 }
 
-template <class Tables>
+template <class V, class Tables>
 void permute_token(const LinearCall& call, TileRange tiles, uint64_t plane, uint64_t m) {
   const Encoding& e = call.w.encoding;
   auto& scratch = *reinterpret_cast<PermuteScratch<Tables>*>(call.scratch);
   static_assert(sizeof scratch <= kLinearScratchBytes);
   for (int32_t& s : scratch.sums) s = 0;
-  uint64_t at_group = ~uint64_t{0};
-  for_each_run(call.w, Tables::kFlush, [&](uint64_t position, uint64_t count, uint64_t group) {
-    if (group != at_group) transpose_book(call.w, plane, group, scratch.book);
-    at_group = group;
+  for_each_run(call.w, Tables::kPositions, [&](uint64_t position, uint64_t count, uint64_t group) {
     const int8_t* a = IntTables::input(call, m) + position * e.length;
     for (uint64_t k = 0; k < count; ++k)
-      Tables::build(scratch.book, e.length, a + k * e.length, scratch.tables + k * Tables::kBytes);
-    permute_tiles<Tables, Tables::kTiles>(call, tiles, plane, position, count, scratch.tables, scratch.sums);
+      Tables::template build<V>(book_blocks(call.w, plane, group), e.length, a + k * e.length,
+                                scratch.tables + k * Tables::kBytes);
+    const std::byte* next =
+        call.w.codes + vector_record(e, call.w.layout, call.w.cols, tiles.begin, plane, position + count);
+    permute_tiles<Tables, Tables::kTiles>(call, tiles, {plane, position, count, next}, scratch.tables, scratch.sums);
   });
-  finish_sums<IntTables>(call, tiles, plane, m, scratch.sums);
+  finish_sums<V, IntTables>(call, tiles, plane, m, scratch.sums);
 }
 
 template <class V, class Tables>
@@ -100,7 +109,7 @@ void vin8_permute(const LinearCall& call, TileRange range) {
   if (call.w.encoding.bits != 8 || !sums_fit_int16(call.w)) return vin8_int_tables<V>(call, range);
   for (uint64_t m = 0; m < call.in.tokens; ++m) {
     for (uint64_t plane = 0; plane < call.w.encoding.planes; ++plane)
-      for_each_tiles(range, kPermuteTiles, [&](TileRange tiles) { permute_token<Tables>(call, tiles, plane, m); });
+      for_each_tiles(range, kPermuteTiles, [&](TileRange tiles) { permute_token<V, Tables>(call, tiles, plane, m); });
   }
 }
 

@@ -1,14 +1,16 @@
 // Vectors along the output axis x f32 activations: s = fma(entry, x_c, s) for every lane over ascending columns.
-// One token: the sums of some lanes stay in registers, an index loads an entry. A batch, and codebooks that no such loads
-// fit: runs of columns are decoded once, to [column][row], and multiplied with all tokens.
+// One token: the sums of some lanes stay in registers, an index loads an entry. A batch, and codebooks that no such
+// loads fit: runs of columns are decoded once, to [column][row], and multiplied with all tokens.
 #pragma once
+
+#include <type_traits>
 
 #include "kernels/linear/vector/vector_parts.h"
 
 namespace tern {
 namespace {
 
-constexpr uint64_t kRunCols = 32;           // columns unpacked or decoded at a time
+constexpr uint64_t kRunCols = 32;  // columns unpacked or decoded at a time
 constexpr uint64_t kMaxTileRows = kOutputLanes * kMaxVectorLength;
 constexpr uint64_t kSumFloats = 12 * 1024;  // sums of a batch
 
@@ -26,9 +28,30 @@ inline OutputScratch& output_scratch(const LinearCall& call) {
 struct OutputRun {  // columns of a tile whose entries lie in one codebook
   const std::byte* records;
   uint64_t record_bytes;
+  unsigned bits;  // of PackedIndices
   const float* x;
   uint64_t count;
   const std::byte* book;
+};
+
+// Full records of any number of bits, unpacked lane by lane where they are used: meanwhile entries arrive.
+struct PackedIndices {};
+
+template <class Index, int lanes>
+struct LaneIndices {
+  const Index* index;
+  TERN_INLINE LaneIndices(const OutputRun&, const std::byte* record, uint64_t lane)
+      : index(reinterpret_cast<const Index*>(record) + lane) {}
+};
+
+template <int lanes>
+struct LaneIndices<PackedIndices, lanes> {
+  uint16_t index[lanes];
+  TERN_INLINE LaneIndices(const OutputRun& run, const std::byte* record, uint64_t lane) {
+    for (uint64_t l = 0; l < lanes; l += 8)
+      unpack_eight<kOutputLanes>(run.bits, reinterpret_cast<const uint8_t*>(record), lane + l, index + l);
+    asm("" : "+m"(index));  // loads of u16 are cheaper than what GCC has to take them out of a register
+  }
 };
 
 // Adds the columns of a run to the sums of `lanes` lanes; an entry is `fours` times four values of type `type`.
@@ -40,13 +63,13 @@ TERN_INLINE void add_columns(const OutputRun& run, uint64_t lane, float* sums) {
   unroll2<lanes, kParts>([&](auto l, auto i) TERN_LAMBDA {
     s[l][i] = F8::template load<FloatType::f32>(reinterpret_cast<const std::byte*>(sums + (l * kParts + i) * 8));
   });
-  const std::byte* record = run.records + lane * sizeof(Index);
+  const std::byte* record = run.records;
   for (uint64_t c = 0; c < run.count; ++c, record += run.record_bytes) {
     const F8 x = F8::broadcast(run.x[c]);
-    const auto* index = reinterpret_cast<const Index*>(record);
+    const LaneIndices<Index, lanes> at(run, record, lane);
     prefetch_ahead(record);
     unroll<lanes>([&](auto l) TERN_LAMBDA {
-      const std::byte* entry = run.book + static_cast<uint64_t>(index[l]) * (4 * fours * kValue);
+      const std::byte* entry = run.book + static_cast<uint64_t>(at.index[l]) * (4 * fours * kValue);
       unroll<kParts>([&](auto i) TERN_LAMBDA {
         constexpr bool half = 2 * i + 1 == fours;
         const std::byte* p = entry + 8 * i * kValue;
@@ -61,32 +84,37 @@ TERN_INLINE void add_columns(const OutputRun& run, uint64_t lane, float* sums) {
 template <class F8, int most, FloatType type, int fours, class Index>
 struct OutputTile {
   static constexpr int kParts = (fours + 1) / 2, kLanes = most / kParts;
+  static constexpr bool kPacked = std::is_same_v<Index, PackedIndices>;
 
   static void run(const LinearCall& call, const Books& books, uint64_t tile, uint64_t plane) {
     const Encoding& e = call.w.encoding;
     const uint64_t lanes = vector_lanes(e, call.w.layout, tile);
     OutputScratch& scratch = output_scratch(call);
     float sums[kOutputLanes * kParts * 8] = {};
-    const bool direct = e.bits == 8 * sizeof(Index);
-    for_each_run(call.w, direct ? call.w.cols : kRunCols, [&](uint64_t c, uint64_t count, uint64_t group) {
+    const bool unpack = kPacked && (kLanes < 8 || lanes != kOutputLanes);
+    for_each_run(call.w, unpack ? kRunCols : call.w.cols, [&](uint64_t c, uint64_t count, uint64_t group) {
       const std::byte* records = call.w.codes + vector_record(e, call.w.layout, call.w.cols, tile, plane, c);
-      if (!direct) unpack_indices(e.bits, lanes, records, count, scratch.indices);
-      const std::byte* indices = direct ? records : reinterpret_cast<const std::byte*>(scratch.indices);
       const std::byte* book = books.at + group * books.group_bytes;
-      add_lanes<kLanes>({indices, lanes * sizeof(Index), call.in.x + c, count, book}, lanes, sums);
+      OutputRun run{records, vector_record_bytes(e, lanes), e.bits, call.in.x + c, count, book};
+      if constexpr (!kPacked || kLanes >= 8) {
+        if (!unpack) return add_lanes<kLanes, Index>(run, lanes, sums);
+      }
+      unpack_indices(e.bits, lanes, records, count, scratch.indices);
+      run.records = reinterpret_cast<const std::byte*>(scratch.indices), run.record_bytes = lanes * sizeof(uint16_t);
+      add_lanes<kLanes, uint16_t>(run, lanes, sums);
     });
     const uint64_t first = tile * kOutputLanes;
     for (uint64_t l = 0; l < lanes; ++l)
       finish_rows(call, (first + l) * e.length, e.length, plane, 0, sums + l * kParts * 8);
   }
 
-  template <int width>
+  template <int width, class Form>
   TERN_INLINE static void add_lanes(const OutputRun& run, uint64_t lanes, float* sums) {
     if constexpr (width > static_cast<int>(kLaneStep)) {
-      if (lanes % width != 0) return add_lanes<width / 2>(run, lanes, sums);
+      if (lanes % width != 0) return add_lanes<width / 2, Form>(run, lanes, sums);
     }
     for (uint64_t l = 0; l < lanes; l += width)
-      add_columns<F8, type, fours, width, Index>(run, l, sums + l * kParts * 8);
+      add_columns<F8, type, fours, width, Form>(run, l, sums + l * kParts * 8);
   }
 };
 
@@ -100,14 +128,20 @@ OutputTileFunction output_tile_of(uint64_t fours) {
   return fours == 4 ? OutputTile<F8, most, type, 4, Index>::run : nullptr;
 }
 
+template <class F8, int most, FloatType type>
+OutputTileFunction output_tile_of(const Encoding& e) {
+  const uint64_t fours = (e.length + 3u) / 4;
+  if (e.bits == 8) return output_tile_of<F8, most, type, uint8_t>(fours);
+  if (e.bits == 16) return output_tile_of<F8, most, type, uint16_t>(fours);
+  return output_tile_of<F8, most, type, PackedIndices>(fours);
+}
+
 template <class F8, int most>
 OutputTileFunction output_tile_of(const Books& books, const Encoding& e) {
-  const uint64_t fours = (e.length + 3u) / 4;
   if (!books.fours) return nullptr;
-  if (books.type == FloatType::f16) return output_tile_of<F8, most, FloatType::f16, uint16_t>(fours);
-  if (books.type == FloatType::bf16) return output_tile_of<F8, most, FloatType::bf16, uint16_t>(fours);
-  if (e.bits == 8) return output_tile_of<F8, most, FloatType::f32, uint8_t>(fours);
-  return output_tile_of<F8, most, FloatType::f32, uint16_t>(fours);
+  if (books.type == FloatType::f16) return output_tile_of<F8, most, FloatType::f16>(e);
+  if (books.type == FloatType::bf16) return output_tile_of<F8, most, FloatType::bf16>(e);
+  return output_tile_of<F8, most, FloatType::f32>(e);
 }
 
 // Copies the entries of a run's indices to [column][row], `rows` floats a column. In ascending order: what is copied
@@ -155,9 +189,8 @@ TERN_INLINE void multiply_columns(const float* weights, uint64_t rows, const flo
   });
   for (uint64_t c = 0; c < count; ++c, weights += rows) {
     typename V::Floats w[units];
-    unroll<units>([&](auto u) TERN_LAMBDA {
-      w[u] = V::load_f32(reinterpret_cast<const std::byte*>(weights + u * kTileRows));
-    });
+    unroll<units>([&](auto u)
+                      TERN_LAMBDA { w[u] = V::load_f32(reinterpret_cast<const std::byte*>(weights + u * kTileRows)); });
     unroll<tokens>([&](auto k) TERN_LAMBDA {
       const typename V::Floats input = V::broadcast(x[k * x_stride + c]);
       unroll<units>([&](auto u) TERN_LAMBDA { s[u][k] = V::fma(w[u], input, s[u][k]); });
@@ -205,8 +238,7 @@ template <class V, class F8, int most>
 void vout_dot(const LinearCall& call, TileRange range) {
   const Encoding& e = call.w.encoding;
   for (uint64_t plane = 0; plane < e.planes; ++plane) {
-    const uint64_t uses = (range.end - range.begin) * kOutputLanes * call.w.cols;
-    const Books books = prepare_books(call, plane, uses);
+    const Books books = prepare_books(call, plane);
     const OutputTileFunction one = call.in.tokens == 1 ? output_tile_of<F8, most>(books, e) : nullptr;
     const OutputTileFunction each = one ? one : output_batch<V, F8>;
     for (uint64_t tile = range.begin; tile < range.end; ++tile) each(call, books, tile, plane);

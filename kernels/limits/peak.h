@@ -1,4 +1,4 @@
-// The bodies of limits.h: independent chains of dot products of codes and broadcast activations, both always at hand.
+// The bodies of limits.h: independent chains of products of weights and broadcast activations, both always at hand.
 #pragma once
 
 #include "kernels/linear/blocking.h"
@@ -12,6 +12,7 @@ namespace {
 constexpr int kPeakSteps = 8;  // of each chain in a row: at the end of a round GCC moves registers about
 alignas(64) constexpr std::byte kPeakCodes[kPeakSteps * kBlockBytes] = {};
 alignas(64) constexpr int8_t kPeakInput[256] = {};
+alignas(64) constexpr float kPeakFloats[64] = {};
 
 template <class T>
 TERN_INLINE const T* hidden(const T* p) {
@@ -20,9 +21,9 @@ TERN_INLINE const T* hidden(const T* p) {
 }
 
 template <class V>
-TERN_INLINE void keep(const typename V::Ints& sums) {
+TERN_INLINE void keep(const typename V::Floats& sums) {
   float kept[kTileRows];
-  V::store(kept, V::to_floats(sums));
+  V::store(kept, sums);
   asm volatile("" : : "r"(kept) : "memory");
 }
 
@@ -44,7 +45,7 @@ uint64_t int8_peak(uint64_t rounds) {
   }
   typename V::Ints all = V::zero_ints();
   unroll<chains>([&](auto i) TERN_LAMBDA { all = V::add(all, V::widen_trits(sums[i])); });
-  keep<V>(all);
+  keep<V>(V::to_floats(all));
   return rounds * chains * kPeakSteps * 64;
 }
 
@@ -67,8 +68,26 @@ uint64_t int8_pairs_peak(uint64_t rounds) {
   typename V::Ints all = V::zero_ints();
   unroll<chains>([&](auto i)
                      TERN_LAMBDA { all = V::add(all, V::add(V::first_token(sums[i]), V::second_token(sums[i]))); });
-  keep<V>(all);
+  keep<V>(V::to_floats(all));
   return rounds * chains * kPeakSteps * 256;
+}
+
+// 16 rows x 1 column.
+template <class V, int chains>
+uint64_t f32_peak(uint64_t rounds) {
+  typename V::Floats sums[chains];
+  unroll<chains>([&](auto i) TERN_LAMBDA { sums[i] = V::zero(); });
+  for (uint64_t r = 0; r < rounds; ++r) {
+    const float* input = hidden(kPeakFloats);
+    unroll<kPeakSteps>([&](auto step) TERN_LAMBDA {
+      const typename V::Floats weights = V::load_f32(hidden(kPeakCodes));
+      unroll<chains>([&](auto i) TERN_LAMBDA { sums[i] = V::fma(weights, V::broadcast(input[step + i]), sums[i]); });
+    });
+  }
+  typename V::Floats all = V::zero();
+  unroll<chains>([&](auto i) TERN_LAMBDA { all = V::add(all, sums[i]); });
+  keep<V>(all);
+  return rounds * chains * kPeakSteps * kTileRows;
 }
 
 }  // namespace
