@@ -37,8 +37,9 @@ struct KernelRow {
   bench::LayerShape shape;
   unsigned threads;
   double bits, bytes, weights;
-  const char* peak;                                                 // instruction
-  std::vector<double> weight_rates, byte_rates, read_rates, peaks;  // per second, a sample each
+  const char* peak;  // instruction that multiplies inputs of this type
+  // Per second, a sample each; int8_peaks is the same as peaks where the input is int8.
+  std::vector<double> weight_rates = {}, byte_rates = {}, read_rates = {}, peaks = {}, int8_peaks = {};
 };
 
 // "linear_trit2_a8_dot_avx2" -> trit2, a8, dot, avx2.
@@ -95,18 +96,15 @@ class KernelBench {
  private:
   template <class Layer>
   KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape, Layer& layer) {
-    const Peak* peak = select_peak(kernel.input, kernel.needs & features_);
+    const CpuFeatures used = kernel.needs & features_;
+    const Peak *peak = select_peak(kernel.input, used), *int8 = select_peak(LinearInput::int8, used);
     KernelRow row{&kernel,
                   shape,
                   threads_,
                   layer.bits_per_weight(),
                   static_cast<double>(layer.bytes()),
                   static_cast<double>(layer.weights() * shape.tokens),
-                  peak ? peak->instruction : "",
-                  {},
-                  {},
-                  {},
-                  {}};
+                  peak ? peak->instruction : ""};
     const double once = time(layer, 1);
     const auto rounds = static_cast<uint64_t>(std::clamp(0.02 / std::max(once, 1e-7), 1., 1e5));
     for (unsigned i = 0; i < flags_.pairs && !interrupted(); ++i) {
@@ -115,6 +113,7 @@ class KernelBench {
       row.byte_rates.push_back(row.bytes / seconds);
       row.read_rates.push_back(limit_.measure());
       row.peaks.push_back(bench::measure_peak(team_, peak));
+      row.int8_peaks.push_back(peak == int8 ? row.peaks.back() : bench::measure_peak(team_, int8));
     }
     return row;
   }
@@ -242,6 +241,7 @@ std::vector<Json> kernel_json(const std::vector<KernelRow>& rows) {
                     {"gbytes_per_s", median(row.byte_rates) / 1e9},
                     {"read_gbytes_per_s", median(row.read_rates) / 1e9},
                     {"share_of_read", share(row.byte_rates, row.read_rates)},
+                    {"int8_peak_gmac_per_s", median(row.int8_peaks) / 1e9},
                     {"peak_instruction", row.peak},
                     {"peak_gmac_per_s", median(row.peaks) / 1e9},
                     {"share_of_peak", share(row.weight_rates, row.peaks)},

@@ -22,7 +22,10 @@ TERN_INLINE Table256 load_table256(const uint8_t* bytes) {
 // Of constants, and of tables for several look-ups: GCC would load them anew at every use.
 TERN_INLINE Table256 keep_table256(const uint8_t* bytes) {
   Table256 t = load_table256(bytes);
-  unroll<4>([&](auto i) TERN_LAMBDA { asm("" : "+v"(t.part[i])); });
+  unroll<4>([&](auto i) TERN_LAMBDA {
+    __m512i& part = t.part[i];  // Clang does not capture what asm alone names
+    asm("" : "+v"(part));
+  });
   return t;
 }
 

@@ -438,7 +438,7 @@ class Bench(Case):
         self.assertEqual([(r["encoding"], r["batch"], r["isa"], r["op"]) for r in rows],
                          [(e, b, "scalar", op) for e in ("trit2", "int4") for b, op in ((1, "gemv"), (3, "gemm"))])
         wanted = """encoding pack isa family op rows cols batch threads gweights_per_s gbytes_per_s read_gbytes_per_s
-                    peak_gmac_per_s samples""".split()
+                    int8_peak_gmac_per_s peak_gmac_per_s samples""".split()
         for row in rows:
             self.assertLessEqual(set(wanted), set(row))
             self.assertEqual(len(row["samples"]), 2)
