@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -15,12 +16,13 @@ namespace tern::app {
 namespace {
 
 std::pair<int32_t, float> parse_logit_bias(const std::string& word) {
-  const size_t sign = word.find_first_of("+-");
+  const size_t sign = std::min(word.find_first_of("+-"), word.size());
   int32_t token = -1;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + std::min(sign, word.size()), token);
+  const auto [end, error] = std::from_chars(word.data(), word.data() + sign, token);
   char* last = nullptr;
-  const float bias = sign == word.npos ? 0 : std::strtof(word.c_str() + sign, &last);
-  const bool number = last == word.c_str() + word.size() && bias < std::numeric_limits<float>::infinity();  // no NaN
+  const float bias = std::strtof(word.c_str() + sign, &last);
+  const bool number = sign + 1 < word.size() && last == word.c_str() + word.size() &&
+                      bias < std::numeric_limits<float>::infinity();  // no NaN
   if (error == std::errc() && end == word.data() + sign && token >= 0 && number) return {token, bias};
   throw CLI::ValidationError("--logit-bias", "'" + word + "': expected ID+NUMBER, ID-NUMBER or ID-inf");
 }

@@ -146,7 +146,7 @@ class Convert(Case):
         self.assertIn("phase U and W, 3 stages, f32 scale per tensor", self.ok(*convert, "--weights", "fairy2i:3").stdout)
         fitted = self.ok(*convert, "--weights", "fairy2i", "--fairy2i-scales", "tile", "--fairy2i-joint",
                          "--fairy2i-refit").stdout
-        self.assertIn("phase U and W, 2 stages, f16 scale per 32", fitted)
+        self.assertIn("phase U and W, 2 stages, f16 scale per 64x32", fitted)
         self.assertIn("Fairy2i v1 (8 layers from masters", self.ok(*convert, "--fairy2i-variant", "v1", "--fairy2i-head",
                                                                    "quantized").stdout)
         self.refused(*convert, "--fairy2i-variant", "v1", says="--fairy2i-head")
