@@ -9,4 +9,4 @@ cmake --build --preset demo --target tern
 
 tern=build/demo/apps/tern
 "$tern" convert demo -o build/demo.tern --force --quiet
-"$tern" run -m build/demo.tern -p "Once upon a time" -n 200 --temp 0.7 --seed 7
+"$tern" run -m build/demo.tern -p "Once upon a time" -n 200 --temp 0.7 --seed 2
