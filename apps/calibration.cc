@@ -44,7 +44,7 @@ Result<std::shared_ptr<const Model>> load_unquantized(const SourceModel& source,
 
 void add_calibration_flags(CLI::App& verb, TextSource& flags) {
   CLI::Option* text =
-      verb.add_option("--calibrate", flags.path, "ptqtp, vq: weigh errors by what the layers read of this text");
+      verb.add_option("--calibrate", flags.path, "ptqtp, vq, vptq: weigh errors by what the layers read of this text");
   verb.add_option("--calibrate-limit", flags.limit, "tokens of the text to use; 0: all")
       ->needs(text)
       ->capture_default_str();

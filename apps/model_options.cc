@@ -46,8 +46,9 @@ void add_arithmetic_flags(CLI::App& verb, ModelOptions& options) {
       ->check(CLI::Range(1u, 1u << 20))
       ->capture_default_str();
   verb.add_flag("--check-tensors", options.check_tensors, "verify hashes and values of all tensors at load");
-  verb.add_flag("--no-mmap", options.no_mmap,
-                "read the model into memory of its own, in huge pages where the kernel grants them, instead of mapping it");
+  verb.add_flag(
+      "--no-mmap", options.no_mmap,
+      "read the model into memory of its own, in huge pages where the kernel grants them, instead of mapping it");
   verb.add_option_function<std::string>(
       "--n-gpu-layers",
       [](const std::string&) { fmt::print(stderr, "tern: warning: -ngl is ignored, tern runs on the CPU\n"); },

@@ -12,7 +12,6 @@
 #include "runtime/text/vocabulary.h"
 
 namespace tern::app {
-
 namespace {
 
 std::pair<int32_t, float> parse_logit_bias(const std::string& word) {

@@ -17,7 +17,8 @@ struct SamplingOptions {
   std::vector<std::string> stops;
 };
 
-// -n -s --temp --top-k --top-p --min-p, the penalties and --repeat-last-n, --logit-bias, -r. The defaults are those of `options`.
+// -n -s --temp --top-k --top-p --min-p, the penalties and --repeat-last-n, --logit-bias, -r. The defaults are those of
+// `options`.
 void add_sampling_flags(CLI::App& verb, SamplingOptions& options);
 
 // What these flags mean for a model: its stop tokens, a seed drawn where none is given (and printed where one is used),

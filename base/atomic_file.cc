@@ -12,8 +12,9 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
-#include <system_error>
 #include <utility>
+
+#include "base/file_descriptor.h"
 
 namespace tern {
 namespace {
@@ -44,7 +45,7 @@ void delist(int slot) noexcept {
 }
 
 Status failure(const char* action, const std::string& path, int error) {
-  return io_error(std::string("cannot ") + action + " " + path + ": " + std::generic_category().message(error));
+  return io_error(std::string("cannot ") + action + " " + path + ": " + system_message(error));
 }
 
 std::string directory_of(const std::string& path) {

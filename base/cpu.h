@@ -25,7 +25,7 @@ using CpuFeatures = uint32_t;
 struct CpuInfo {
   std::string name;  // as the CPU or the OS reports it
   CpuFeatures features = 0;
-  unsigned logical_cores = 1;   // usable by this process (affinity, cgroup quota)
+  unsigned logical_cores = 1;  // usable by this process (affinity, cgroup quota)
   unsigned physical_cores = 1;
   unsigned fast_cores = 1;  // physical ones without slow ones beside them: the default number of threads
 };

@@ -7,26 +7,18 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <system_error>
 #include <utility>
+
+#include "base/file_descriptor.h"
 
 namespace tern {
 namespace {
-
-std::string reason(int error) { return std::generic_category().message(error); }
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 Status read_all(int fd, std::byte* to, size_t size, const std::string& path) {
   for (size_t done = 0; done < size;) {
     const ssize_t count = ::pread(fd, to + done, size - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return io_error("cannot read " + path + ": " + reason(errno));
+    if (count < 0) return io_error("cannot read " + path + ": " + system_message(errno));
     if (count == 0) return io_error(path + " became shorter while it was read");
     done += static_cast<size_t>(count);
   }
@@ -37,13 +29,13 @@ Status read_all(int fd, std::byte* to, size_t size, const std::string& path) {
 
 Result<MappedFile> MappedFile::open(const std::string& path, FileAccess access) {
   // O_NONBLOCK: opening a FIFO must not wait for a writer. It has no effect on regular files.
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return not_found("cannot open " + path + ": " + reason(errno));
-    return io_error("cannot open " + path + ": " + reason(errno));
+    if (errno == ENOENT || errno == ENOTDIR) return not_found("cannot open " + path + ": " + system_message(errno));
+    return io_error("cannot open " + path + ": " + system_message(errno));
   }
   struct stat info;
-  if (::fstat(file.fd, &info) != 0) return io_error("cannot query " + path + ": " + reason(errno));
+  if (::fstat(file.fd, &info) != 0) return io_error("cannot query " + path + ": " + system_message(errno));
   if (S_ISDIR(info.st_mode)) return invalid_argument(path + " is a directory, expected a file");
   if (!S_ISREG(info.st_mode)) return invalid_argument(path + " is not a regular file, so it cannot be mapped");
 
@@ -58,7 +50,7 @@ Result<MappedFile> MappedFile::open(const std::string& path, FileAccess access) 
 
 Status MappedFile::map(int fd, size_t size) {
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (memory == MAP_FAILED) return io_error("cannot map " + path_ + ": " + reason(errno));
+  if (memory == MAP_FAILED) return io_error("cannot map " + path_ + ": " + system_message(errno));
   memory_ = memory, memory_size_ = size;
   data_ = static_cast<const std::byte*>(memory), size_ = size;
   return {};

@@ -6,20 +6,12 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <system_error>
 #include <utility>
+
+#include "base/file_descriptor.h"
 
 namespace tern {
 namespace {
-
-std::string cause(int error) { return std::generic_category().message(error); }
-
-struct ScratchDescriptor {
-  int fd;
-  ~ScratchDescriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 // Linux can make a file that never has a name; elsewhere the name is removed at once.
 int open_nameless(const std::string& folder) {
@@ -39,14 +31,14 @@ Result<ScratchFile> ScratchFile::create(const std::string& path, uint64_t bytes)
   if (bytes == 0) return scratch;
   const std::string parent = std::filesystem::path(path).parent_path().string();
   const std::string folder = parent.empty() ? "." : parent;
-  const ScratchDescriptor file{open_nameless(folder)};
-  if (file.fd < 0) return io_error("cannot make a temporary file in " + folder + ": " + cause(errno));
+  const FileDescriptor file{open_nameless(folder)};
+  if (file.fd < 0) return io_error("cannot make a temporary file in " + folder + ": " + system_message(errno));
   if (const int error = ::posix_fallocate(file.fd, 0, static_cast<off_t>(bytes)); error != 0) {
     return io_error("cannot set aside " + std::to_string(bytes) + " bytes for a temporary file in " + folder + ": " +
-                    cause(error));
+                    system_message(error));
   }
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0);
-  if (memory == MAP_FAILED) return io_error("cannot map a temporary file in " + folder + ": " + cause(errno));
+  if (memory == MAP_FAILED) return io_error("cannot map a temporary file in " + folder + ": " + system_message(errno));
   scratch.data_ = static_cast<std::byte*>(memory), scratch.size_ = bytes;
   return scratch;
 }

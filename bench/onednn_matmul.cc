@@ -1,11 +1,10 @@
 #include "bench/onednn_matmul.h"
 
-#include <omp.h>
-
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
 #include "base/random.h"
+#include "kernels/onednn/one_thread.h"
 
 namespace tern::bench {
 namespace {
@@ -76,16 +75,6 @@ class Matmul {
   std::unordered_map<int, memory> arguments_;
 };
 
-// oneDNN plans for as many threads as OpenMP would give where the plan is made.
-class OneThread {
- public:
-  OneThread() { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-
- private:
-  int before_ = omp_get_max_threads();
-};
-
 class PackedMatmul : public OneDnnMatmul {
  public:
   PackedMatmul(const Numbers& numbers, const LayerShape& shape, unsigned threads)
@@ -104,6 +93,7 @@ class PackedMatmul : public OneDnnMatmul {
     }
   }
   void run(const ThreadTeam::Member& member, uint64_t) override {
+    const OneThread one;
     if (parts_[member.index()]) parts_[member.index()]->run();
   }
   const LinearKernelEntry& entry() const override { return numbers_.entry; }

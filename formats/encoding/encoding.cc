@@ -112,7 +112,8 @@ Status check_vector(const Encoding& e, uint64_t cols) {
     return invalid_argument("planes is " + quoted(e.planes) + ", expected 1 to " + quoted(kMaxPlanes));
   }
   if (e.scope > ScaleScope::row) {
-    return invalid_argument("scale scope is " + quoted(uint8_t(e.scope)) + ", expected 0 (none), 1 (tensor) or 2 (row)");
+    return invalid_argument("scale scope is " + quoted(uint8_t(e.scope)) +
+                            ", expected 0 (none), 1 (tensor) or 2 (row)");
   }
   if (e.scope != ScaleScope::none && !*float_name(e.scale_type)) return unknown_scale_type(e);
   if (e.group > cols) {
@@ -225,8 +226,9 @@ Result<Layout> layout_of(const Encoding& encoding, uint64_t rows, uint64_t cols)
   const Checked code_bytes = vector ? place_vectors(encoding, rows, cols, layout) : place_blocks(encoding, layout);
   layout.tile_scales = count_tile_scales(encoding, layout);
   const bool whole = encoding.scope == ScaleScope::tensor;
-  const Checked scale_count =
-      whole ? scale_planes(encoding) : checked_mul(ceil_div(layout.tiled_rows, scale_rows(encoding)), layout.tile_scales);
+  const Checked scale_count = whole
+                                  ? scale_planes(encoding)
+                                  : checked_mul(ceil_div(layout.tiled_rows, scale_rows(encoding)), layout.tile_scales);
   const Checked scale_bytes = checked_mul(scale_count, float_bytes(encoding.scale_type));
   if (!code_bytes || !scale_bytes || !checked_add(code_bytes, scale_bytes)) return too_large;
   layout.code_bytes = *code_bytes;

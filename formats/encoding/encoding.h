@@ -28,10 +28,13 @@ enum class ScaleScope : uint8_t {
   group = 3,  // of a row
   tile = 4,   // phase: kScaleTileRows rows of a group share one
 };
-enum class VectorAxis : uint8_t { output = 0, input = 1 };  // what a vector runs along: rows of a column, columns of a row
+enum class VectorAxis : uint8_t {
+  output = 0,
+  input = 1
+};  // what a vector runs along: rows of a column, columns of a row
 
-inline constexpr uint32_t kTileRows = 16;    // output rows that one 64-byte block serves
-inline constexpr uint32_t kBlockBytes = 64;  // every tile starts and ends on a cache line
+inline constexpr uint32_t kTileRows = 16;       // output rows that one 64-byte block serves
+inline constexpr uint32_t kBlockBytes = 64;     // every tile starts and ends on a cache line
 inline constexpr uint32_t kScaleTileRows = 64;  // of scope tile
 inline constexpr uint64_t kMaxRows = 1ull << 31, kMaxMatrixCols = 1ull << 31;
 inline constexpr uint8_t kMaxPlanes = 8;
@@ -93,8 +96,8 @@ struct Layout {
                               // vector: of a full tile
   uint64_t code_bytes = 0;    // tiles * tile_bytes; vector: the last tile may have fewer
   // Scales stand by scale_rows rows of the tiles, of vectors too. s = scale_planes
-  uint64_t tile_scales = 0;   // of as many: s * 16 (row), groups * s * 16 (group), groups * s (tile), else 0
-  uint64_t scale_count = 0;   // 0, s (tensor), or ceil(tiled_rows / scale_rows) * tile_scales
+  uint64_t tile_scales = 0;  // of as many: s * 16 (row), groups * s * 16 (group), groups * s (tile), else 0
+  uint64_t scale_count = 0;  // 0, s (tensor), or ceil(tiled_rows / scale_rows) * tile_scales
   uint64_t scale_bytes = 0;
   // Activations are stored group by group (phase: those of the first half, then of the second) with this many columns
   // each, padding zero.

@@ -165,8 +165,8 @@ Result<ConvertReport> convert_checked(const SourceModel& source, const ConvertOp
 }  // namespace
 
 Result<uint64_t> estimate_convert_memory(const SourceModel& source, const ConvertOptions& options) {
-  const bool vectors = options.weights == WeightChoice::vq || options.head == WeightChoice::vq ||
-                       options.embed == WeightChoice::vq;
+  const bool vectors =
+      options.weights == WeightChoice::vq || options.head == WeightChoice::vq || options.embed == WeightChoice::vq;
   TERN_TRY(check_vq(options.vq));
   const auto threads = static_cast<unsigned>(omp_get_max_threads());
   // The program, its libraries, parsed headers, the vocabulary, and pages of the checkpoint not yet given back.

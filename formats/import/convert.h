@@ -44,7 +44,7 @@ struct ConvertOptions {
   PhaseOptions fairy2i;          // of matrices that become phase codes: stages, joint, refit
   // What shares scales there: f32 scales for a tensor, else f16.
   PhaseRegion fairy2i_scales = PhaseRegion::tensor;
-  VqOptions vq;                  // of matrices that become vectors
+  VqOptions vq;  // of matrices that become vectors
   // ptqtp, vq: errors of the weights of a column count as much as the column's energy, plus a hundredth of the layer's
   // mean energy. Layers that are not here count all columns alike.
   ColumnEnergies calibration;

@@ -41,8 +41,9 @@ class SourceMatrix {
   // Only for those kinds.
   virtual Status read_codes(uint64_t begin, uint64_t count, std::span<int8_t> out) const;
   virtual Status read_scales(uint64_t begin, uint64_t count, std::span<float> out) const;
-  // fixed index: values begin .. of the vector. fixed vector: the indices of lanes begin .. (formats/encoding/vector.h),
-  // [plane][count][positions]; read_scales gives those of rows (tensor: planes; row: count x planes).
+  // fixed index: values begin .. of the vector. fixed vector: the indices of lanes begin ..
+  // (formats/encoding/vector.h), [plane][count][positions]; read_scales gives those of rows (tensor: planes; row: count
+  // x planes).
   virtual Status read_indices(uint64_t begin, uint64_t count, std::span<uint32_t> out) const;
   // Of a fixed vector that was fitted (vptq_quantizer.h): what its layer loses, Frobenius. Known once it is read.
   virtual double relative_error() const { return 0; }
@@ -50,8 +51,9 @@ class SourceMatrix {
 
 // A layer that is more than the matrix of its name. Tensors are positions in SourceModel::matrices.
 struct SourceLinear {
-  LinearRecord linear;         // taps raw or transformed; `input` and `bias` are unused
-  std::vector<InputOp> input;  // what becomes of the activation before the terms; layers of one input that agree share it
+  LinearRecord linear;  // taps raw or transformed; `input` and `bias` are unused
+  std::vector<InputOp>
+      input;  // what becomes of the activation before the terms; layers of one input that agree share it
 };
 
 // How the model was trained to see its inputs; halves: real and imaginary parts apart.
@@ -59,7 +61,7 @@ enum class TrainedInput { f32, int8_per_token, int8_per_half };
 
 struct SourceModel {
   ModelConfig config;
-  bool tied_head = false;  // no matrix "head"; the head reads "embed.tokens"
+  bool tied_head = false;                         // no matrix "head"; the head reads "embed.tokens"
   TrainedInput linear_input = TrainedInput::f32;  // of the block linears (BitNet: per token; iFairy: per half)
   std::vector<std::unique_ptr<SourceMatrix>> matrices;
   std::vector<SourceLinear> linears;  // only compositions

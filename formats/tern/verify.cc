@@ -141,7 +141,8 @@ class PayloadVerifier {
       const uint64_t used = e.planes * positions * vector_record_bytes(e, vector_lanes(e, layout, tile));
       for (uint64_t i = used; i < vector_tile_bytes(e, layout, t.cols, tile); ++i) {
         if (codes[tile * layout.tile_bytes + i] != std::byte{0})
-          return corrupt(fmt::format("padding after vector row {} is not zero", std::min(lanes, (tile + 1) * full) - 1));
+          return corrupt(
+              fmt::format("padding after vector row {} is not zero", std::min(lanes, (tile + 1) * full) - 1));
       }
     }
     return {};

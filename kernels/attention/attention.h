@@ -37,7 +37,8 @@ struct AttentionBlock {
 // attend_block, for each query and its positions j:
 //   s_j = scale * dot(q, k_j)          dot: 16 virtual lanes, fma, fixed tree
 //   m' = max(m, max_j s_j); c = exp(m - m') (0 for the first block); p_j = exp(s_j - m')
-//   sum = fma(sum, c, sum of p_j: 16 virtual lanes, fixed tree); acc = acc * c, then acc = fma(p_j, v_j, acc) ascending j
+//   sum = fma(sum, c, sum of p_j)      16 virtual lanes, fixed tree
+//   acc = acc * c, then acc = fma(p_j, v_j, acc) ascending j
 // Several queries share what unpacking the block costs; how many come together never changes a bit.
 inline constexpr uint64_t kMaxAttentionQueries = 64;  // of one call
 // scratch: 64-byte aligned, this many bytes; may hold anything.

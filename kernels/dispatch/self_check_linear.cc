@@ -191,7 +191,7 @@ class Layer {
         const uint64_t begin = g * layout_.group_cols, end = std::min(weight_.cols, begin + layout_.group_cols);
         int8_t* codes = a_.data() + m * stride + g * layout_.padded_group_cols();
         int32_t& sum = sums_.data()[m * groups + (groups == 1 ? 0 : g)];
-        for (uint64_t i = begin; i < end; ++i) sum += *codes++ = activation(i);
+        for (uint64_t i = begin; i < end; ++i) sum += * codes++ = activation(i);
       }
       for (uint64_t g = 0; g < groups; ++g) a_scales_.data()[m * groups + g] = draw_scale();
     }

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "kernels/linear/kernels.h"
+#include "kernels/onednn/one_thread.h"
 
 namespace tern {
 namespace {
@@ -58,6 +59,7 @@ bool multiply(const WeightView& w, const InputView& in, const OutputView& out, T
 template <class T, LinearKernel reference>
 void dense_onednn(const WeightView& w, const InputView& in, const OutputView& out, TileRange range,
                   std::byte* scratch) {
+  const OneThread one;
   for (uint64_t tile = range.begin; tile < range.end; tile += kTiles) {
     const TileRange tiles{tile, std::min(tile + kTiles, range.end)};
     if (!multiply<T>(w, in, out, tiles, reinterpret_cast<float*>(scratch))) reference(w, in, out, tiles, scratch);

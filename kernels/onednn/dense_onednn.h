@@ -6,8 +6,8 @@
 
 namespace tern {
 
-// "linear_bf16_f32_dot_onednn" and so on, a LinearKernel like the others: it computes on the thread that calls it,
-// which is a member of a team (outside of one oneDNN takes as many as OpenMP gives). Null in builds without oneDNN.
+// "linear_bf16_f32_dot_onednn" and so on, a LinearKernel like the others: it computes on the thread that calls it.
+// Null in builds without oneDNN.
 const LinearKernelEntry* onednn_kernel(FloatType type);
 
 }  // namespace tern

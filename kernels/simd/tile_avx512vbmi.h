@@ -1,5 +1,5 @@
-// AVX-512 with VBMI: two-source byte permutes gather the byte columns of four tiles in 8 steps, rows in order, and look up
-// 128 entries at once.
+// AVX-512 with VBMI: two-source byte permutes gather the byte columns of four tiles in 8 steps, rows in order, and look
+// up 128 entries at once.
 #pragma once
 
 #include "kernels/simd/select256_avx512vbmi.h"
@@ -66,6 +66,7 @@ struct Avx512Vbmi : Avx512 {
     return {{_mm512_shuffle_i64x2(ab.first, cd.first, 0x44), _mm512_shuffle_i64x2(ab.first, cd.first, 0xee),
              _mm512_shuffle_i64x2(ab.second, cd.second, 0x44), _mm512_shuffle_i64x2(ab.second, cd.second, 0xee)}};
   }
+
  private:
   // Lane t of r0 holds rows 0..3 of tile t, of r4 rows 4..7, and so on: transposed to the 16 rows of each tile.
   static void add_lanes(Ints* sums, __m512i r0, __m512i r4, __m512i r8, __m512i r12) {

@@ -16,7 +16,8 @@ struct LinearTask {
   const InputPlan& input;
   const LinearInputBuffer& in;
   float* y;
-  uint64_t tokens, unit;  // rows (of the first half, with plan.halves) that one member computes begin and end at multiples of `unit`
+  uint64_t tokens,
+      unit;  // rows (of the first half, with plan.halves) that one member computes begin and end at multiples of `unit`
 };
 
 // One member's hand. Every member deals the same tasks, once between two barriers.
@@ -58,7 +59,8 @@ class LinearDealer {
   }
 
  private:
-  static constexpr uint64_t kDealtTiles = 8;  // at least: what a kernel takes at once, and enough to be worth asking for
+  static constexpr uint64_t kDealtTiles =
+      8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
   // Look-up tables of the activations are made anew in every call: larger parts.
   uint64_t least_part(std::initializer_list<LinearTask> tasks, uint64_t count) const {

@@ -52,10 +52,10 @@ struct InputPlan {
   bool rounded() const;
 };
 
-inline constexpr uint64_t kBatchTokens = 16;
+inline constexpr uint64_t kBatchTokens = 128;  // fewer are not worth what batch_kernel unpacks
 
 struct LinearTerm {
-  const LinearKernelEntry* kernel = nullptr;  // null: sparse
+  const LinearKernelEntry* kernel = nullptr;        // null: sparse
   const LinearKernelEntry* batch_kernel = nullptr;  // for kBatchTokens or more, where one was asked for
   WeightView weight;
   SparseView sparse;
@@ -76,13 +76,14 @@ struct LinearPlan {
   uint64_t rows = 0, cols = 0;
   std::vector<LinearTerm> terms;
   bool starts_at_zero = false;  // some rows are set by no term
-  // 2 for phase weights, which give rows r and rows / 2 + r together: parts of the rows then name those of the first half.
+  // 2 for phase weights, which give rows r and rows / 2 + r together: parts of the rows then name those of the first
+  // half.
   uint64_t halves = 1;
-  uint64_t row_unit = 1;        // parts of the rows that are computed apart begin at multiples of this
-  std::vector<RowStep> post;    // scale and hadamard
-  bool whole_rows = false;      // a hadamard among them: only who has all rows of a token can finish it
-  std::vector<float> bias;      // rows values, or none
-  uint64_t scratch = 0;         // floats per member, for post
+  uint64_t row_unit = 1;      // parts of the rows that are computed apart begin at multiples of this
+  std::vector<RowStep> post;  // scale and hadamard
+  bool whole_rows = false;    // a hadamard among them: only who has all rows of a token can finish it
+  std::vector<float> bias;    // rows values, or none
+  uint64_t scratch = 0;       // floats per member, for post
 
   uint64_t weight_bytes = 0, products = 0;  // of all terms: read for a token, multiplied for a token
   struct Choice {

@@ -23,8 +23,8 @@ struct LoadOptions {
   // A kernel of another library for batches over dense weights of a type, or null: not bound by promise 1
   // (kernels/onednn/dense_onednn.h). Tokens alone keep the canonical one.
   const LinearKernelEntry* (*dense_batch)(FloatType) = nullptr;
-  unsigned stages = 0;         // of phase weights: run the first so many of those in the file; 0: all
-  bool check_tensors = false;  // verify_payload at load
+  unsigned stages = 0;                  // of phase weights: run the first so many of those in the file; 0: all
+  bool check_tensors = false;           // verify_payload at load
   FileAccess access = FileAccess::map;  // of load()
 };
 

@@ -26,8 +26,9 @@ void Sampler::restrict_to(std::vector<bool> usable) { usable_ = std::move(usable
 
 void Sampler::accept(int32_t token) { history_.push_back(token); }
 
-// An id outside the candidates is ignored; a banned token stays in the list, below every finite logit.
+// Ids outside the candidates are ignored; what is no longer finite is banned.
 void Sampler::add_biases() {
+  if (options_.logit_bias.empty()) return;
   for (const auto& [token, bias] : options_.logit_bias) {
     const auto at = std::lower_bound(candidates_.begin(), candidates_.end(), token,
                                      [](const Candidate& c, int32_t id) { return c.second < id; });

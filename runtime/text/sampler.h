@@ -13,14 +13,14 @@
 namespace tern {
 
 struct SamplerOptions {
-  float temperature = 0.8f;    // <= 0: greedy (ties: the lowest id)
-  int32_t top_k = 40;          // <= 0: all
-  float top_p = 0.95f;         // >= 1: off
-  float min_p = 0.05f;         // <= 0: off
-  float repeat_penalty = 1.f;     // divides the logits of recent tokens; 1: off
-  float presence_penalty = 0.f;   // subtracted from the logits of recent tokens
-  float frequency_penalty = 0.f;  // the same, times how often the token occurred
-  int32_t repeat_last_n = 64;     // tokens that the penalties look back on; -1: all
+  float temperature = 0.8f;                           // <= 0: greedy (ties: the lowest id)
+  int32_t top_k = 40;                                 // <= 0: all
+  float top_p = 0.95f;                                // >= 1: off
+  float min_p = 0.05f;                                // <= 0: off
+  float repeat_penalty = 1.f;                         // divides the logits of recent tokens; 1: off
+  float presence_penalty = 0.f;                       // subtracted from the logits of recent tokens
+  float frequency_penalty = 0.f;                      // the same, times how often the token occurred
+  int32_t repeat_last_n = 64;                         // tokens that the penalties look back on; -1: all
   std::vector<std::pair<int32_t, float>> logit_bias;  // token, what is added to its logit; -infinity bans it
   uint64_t seed = 0;
 };

@@ -466,9 +466,9 @@ class Dense(Case):
     def test_onednn(self):
         source, dense = self.folder / "dense", self.folder / "d.tern"
         subprocess.run(emulated(options.make_checkpoint, source, "--hidden", "64", "--ffn", "128", "--layers", "2", "--heads", "4",
-                                "--kv-heads", "4", "--vocab", "64", "--context", "64"), check=True, stdout=subprocess.DEVNULL)
+                                "--kv-heads", "4", "--vocab", "64", "--context", "256"), check=True, stdout=subprocess.DEVNULL)
         self.ok("convert", source, "--weights", "f16", "-o", dense)
-        words = ["run", "-m", dense, "--tokens", "-p", " ".join(str(i) for i in range(40)), "-n", "4", "--temp", "0"]
+        words = ["run", "-m", dense, "--tokens", "-p", " ".join(str(i % 64) for i in range(150)), "-n", "4", "--temp", "0"]
         self.refused(*words, "--dense", "onednn", "--logits-hash", says="--dense onednn")
         canonical = self.ok(*words)
         self.assertNotIn("onednn", canonical.stderr)

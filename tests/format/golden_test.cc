@@ -41,8 +41,8 @@ std::vector<float> decode_all(const TernFile& file, uint32_t id) {
     return values;
   }
   for (uint64_t r = 0; r < t.rows; ++r) {
-    decode_row(t.encoding, layout, t.cols, file.codes(id).data(), file.scales(id).data(), r,
-               values.data() + r * t.cols, file.codebook(id));
+    decode_row(t.encoding, layout, t.cols, file.codes(id).data(), file.scales(id).data(), r, values.data() + r * t.cols,
+               file.codebook(id));
   }
   return values;
 }
@@ -263,7 +263,8 @@ TEST_CASE("golden files load, verify and hold the values they were made of") {
       CHECK(reinterpret_cast<uintptr_t>((*file)->codes(i).data()) % 64 == 0);
       if (t.encoding.kind == EncodingKind::index) continue;
       const std::vector<float> values = decode_all(**file, i);
-      for (uint64_t k = 0; k < values.size(); ++k) REQUIRE(values[k] == expected_value((*file)->description(), t, k / t.cols, k % t.cols));
+      for (uint64_t k = 0; k < values.size(); ++k)
+        REQUIRE(values[k] == expected_value((*file)->description(), t, k / t.cols, k % t.cols));
     }
     CHECK((*file)->find_tensor("absent") == kNoTensor);
   }

@@ -139,11 +139,12 @@ TEST_CASE("vq: error of a Gaussian, importance, more codebooks", "[vq]") {
   const double size = static_cast<double>(values.size());
   VqOptions options;
   const double plain = error_of(options, values, kCols, {}, {}) / size;
-  CHECK(plain < 0.11);  // the best scalar quantizer of two bits leaves 0.1175 (Lloyd-Max)
+  CHECK(plain < 0.11);    // the best scalar quantizer of two bits leaves 0.1175 (Lloyd-Max)
   CHECK(plain > 0.0625);  // 2^-4, the bound of rate-distortion theory
   std::vector<float> importance(kCols, 0.05f);
   for (size_t c = 0; c < kCols; c += 4) importance[c] = 3;
-  CHECK(error_of(options, values, kCols, importance, importance) < 0.8 * error_of(options, values, kCols, {}, importance));
+  CHECK(error_of(options, values, kCols, importance, importance) <
+        0.8 * error_of(options, values, kCols, {}, importance));
   options.planes = 2;
   CHECK(error_of(options, values, kCols, {}, {}) / size < 0.3 * plain);
 }

@@ -44,7 +44,8 @@ void add_weights(Random& random, Values values, LinearCase& c) {
     fill_floats(random, c.encoding.value_type, c.layout.code_bytes / float_bytes(c.encoding.value_type), c.memory[0]);
   } else {
     fill_codes(random, values, c.memory[0]);
-    if (c.encoding.scope != ScaleScope::none) fill_floats(random, c.encoding.scale_type, c.layout.scale_count, c.memory[1]);
+    if (c.encoding.scope != ScaleScope::none)
+      fill_floats(random, c.encoding.scale_type, c.layout.scale_count, c.memory[1]);
   }
   c.weight = {c.encoding, c.layout, c.rows, c.cols, c.memory[0].data(), c.memory[1].data()};
 }

@@ -315,8 +315,8 @@ TEST_CASE("the largest sums of vectors are exact") {
                    VectorAxis::input};
         Random random(seed);
         const uint64_t cols = kMaxCols / 2 - random.below(2);
-        LinearCase c = make_vector_case(random, e, FloatType::f16, true, kernel.input, 70, cols, 1 + seed % 3,
-                                        Values::extreme);
+        LinearCase c =
+            make_vector_case(random, e, FloatType::f16, true, kernel.input, 70, cols, 1 + seed % 3, Values::extreme);
         // Codes of 128 + 64 at most fill int16 tables of four columns, all of 255 and 0 do not fit.
         const int largest[] = {0xff, 0, 128 + 64, 128 - 64};
         std::memset(c.book->data(), largest[seed % 4], c.book->size());

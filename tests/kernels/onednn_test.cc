@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 
+#include "base/thread_team.h"
 #include "formats/encoding/dense.h"
 #include "kernels/onednn/dense_onednn.h"
 #include "tests/kernels/linear_case.h"
@@ -42,6 +44,12 @@ void compare(FloatType type, uint64_t rows, uint64_t cols, uint64_t tokens, Tile
   }
 }
 
+size_t threads_of_process() {
+  size_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) count += task.is_directory();
+  return count;
+}
+
 }  // namespace
 
 TEST_CASE("the dense kernels of oneDNN give the sums of the reference, and write no more") {
@@ -55,7 +63,9 @@ TEST_CASE("the dense kernels of oneDNN give the sums of the reference, and write
     compare(type, 37, 100, 19, {0, 3});   // a ragged last tile
     compare(type, 400, 64, 16, {1, 24});  // more tiles than are unpacked at once, from the second on
     compare(type, 33, 2500, 17, {0, 3});  // more columns than that
+    ThreadTeam(1).run([&](const ThreadTeam::Member&) { compare(type, 400, 600, 130, {0, 25}); });
   }
+  CHECK(threads_of_process() == 1);  // the caller's own, also where OpenMP would give more
 }
 
 }  // namespace tern

@@ -16,13 +16,17 @@
 
 namespace tern {
 
+inline std::shared_ptr<const Model> load_f32(const test::TinyFile& file) {
+  LoadOptions load;
+  load.activations = ActivationRounding::f32;
+  return file.load(load);  // stays mapped when its file is removed
+}
+
 // The tiny shape of this index; equal vocabularies are 1 (50 tokens) with another seed.
 inline std::shared_ptr<const Model> tiny_model(uint64_t seed = 0, size_t shape = 1) {
   test::TinyShape s = test::tiny_shapes()[shape];
   if (seed) s.seed = seed;
-  LoadOptions load;
-  load.activations = ActivationRounding::f32;
-  return test::TinyFile(s).load(load);  // stays mapped when its file is removed
+  return load_f32(test::TinyFile(s));
 }
 
 // A model whose file holds this tokenizer.

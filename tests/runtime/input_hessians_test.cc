@@ -4,27 +4,13 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "base/random.h"
 #include "runtime/eval/input_statistics.h"
 #include "runtime/model/parts.h"
 #include "tests/base/scratch_directory.h"
-#include "tests/runtime/tiny_model.h"
+#include "tests/runtime/eval_fixture.h"
 
 namespace tern {
 namespace {
-
-std::vector<int32_t> hessian_text(const Model& model, size_t n) {
-  Random random(5);
-  std::vector<int32_t> text(n);
-  for (int32_t& t : text) t = static_cast<int32_t>(random.below(model.config().vocab_size));
-  return text;
-}
-
-std::shared_ptr<const Model> load_for_hessians(const test::TinyFile& file) {
-  LoadOptions load;
-  load.activations = ActivationRounding::f32;
-  return file.load(load);
-}
 
 InputHessians collect_hessians(const std::shared_ptr<const Model>& model, const std::vector<int32_t>& text,
                                const StatisticsOptions& options) {
@@ -58,8 +44,8 @@ TEST_CASE("input hessians: every product, to the bit; threads change nothing") {
   for (const test::TinyShape& shape : test::tiny_shapes()) {
     INFO(shape.name);
     const test::TinyFile file(shape);
-    const auto model = load_for_hessians(file);
-    const std::vector<int32_t> text = hessian_text(*model, 91);
+    const auto model = load_f32(file);
+    const std::vector<int32_t> text = random_text(*model, 91);
     PlainSums expected;
     REQUIRE(observe_text(model, text, {0, -1, 1}, expected, {}).ok());
     for (const unsigned threads : {1u, 2u, 3u}) {
@@ -77,8 +63,8 @@ TEST_CASE("input hessians: every product, to the bit; threads change nothing") {
 
 TEST_CASE("input hessians: the diagonals are the statistics; shared inputs share memory") {
   const test::TinyFile file(test::tiny_shapes()[1]);
-  const auto model = load_for_hessians(file);
-  const std::vector<int32_t> text = hessian_text(*model, 100);
+  const auto model = load_f32(file);
+  const std::vector<int32_t> text = random_text(*model, 100);
   const StatisticsOptions options{30, 2, 2};
   const InputHessians found = collect_hessians(model, text, options);
   const auto statistics = input_statistics(model, text, options);
@@ -98,8 +84,8 @@ TEST_CASE("input hessians: the diagonals are the statistics; shared inputs share
 
 TEST_CASE("input hessians: refusals and stopping") {
   const test::TinyFile file(test::tiny_shapes()[1]);
-  const auto model = load_for_hessians(file);
-  const std::vector<int32_t> text = hessian_text(*model, 40);
+  const auto model = load_f32(file);
+  const std::vector<int32_t> text = random_text(*model, 40);
   const test::ScratchDirectory folder;
   CHECK(InputHessians::collect(model, {}, folder / "m", {}).status().code() == Code::invalid_argument);
   CHECK(InputHessians::collect(model, text, "/nowhere/m", {}).status().code() == Code::io_error);

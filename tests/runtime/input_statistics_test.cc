@@ -2,24 +2,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "base/random.h"
-#include "tests/runtime/tiny_model.h"
+#include "tests/runtime/eval_fixture.h"
 
 namespace tern {
 namespace {
-
-std::vector<int32_t> some_text(const Model& model, size_t n) {
-  Random random(5);
-  std::vector<int32_t> text(n);
-  for (int32_t& t : text) t = static_cast<int32_t>(random.below(model.config().vocab_size));
-  return text;
-}
-
-std::shared_ptr<const Model> load_f32(const test::TinyFile& file) {
-  LoadOptions load;
-  load.activations = ActivationRounding::f32;
-  return file.load(load);
-}
 
 InputStatistics collect(const std::shared_ptr<const Model>& model, const std::vector<int32_t>& text,
                         const StatisticsOptions& options) {
@@ -36,7 +22,7 @@ TEST_CASE("input statistics: what every layer reads, against double arithmetic")
     INFO(shape.name);
     const test::TinyFile file(shape);
     const auto model = load_f32(file);
-    std::vector<int32_t> text = some_text(*model, 91);
+    std::vector<int32_t> text = random_text(*model, 91);
     const InputStatistics found = collect(model, text, {});
     text.pop_back();  // predicts nothing
     const auto expected = test::reference_input_squares(model->file(), text);
@@ -58,7 +44,7 @@ TEST_CASE("input statistics: what every layer reads, against double arithmetic")
 TEST_CASE("input statistics: windows, BOS, threads") {
   const test::TinyFile file(test::tiny_shapes()[1]);
   const auto model = load_f32(file);
-  const std::vector<int32_t> text = some_text(*model, 100);
+  const std::vector<int32_t> text = random_text(*model, 100);
   const InputStatistics one = collect(model, text, {30, 2, 1}), two = collect(model, text, {30, 2, 2});
   CHECK(one.tokens == 100);  // four windows, each with its BOS and without its last token
   CHECK(one.mean_square == two.mean_square);
@@ -81,7 +67,7 @@ TEST_CASE("input statistics: windows, BOS, threads") {
 TEST_CASE("input statistics: refusals and stopping") {
   const test::TinyFile file(test::tiny_shapes()[1]);
   const auto model = load_f32(file);
-  const std::vector<int32_t> text = some_text(*model, 40);
+  const std::vector<int32_t> text = random_text(*model, 40);
   CHECK(input_statistics(model, {}, {}).status().code() == Code::invalid_argument);
   CHECK(input_statistics(model, text, {1, 2, 1}).status().code() == Code::invalid_argument);
   CHECK(input_statistics(model, text, {model->config().context + 1, -1, 1}).status().code() == Code::invalid_argument);

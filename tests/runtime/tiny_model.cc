@@ -288,7 +288,8 @@ void write_tiny(const std::string& path, const ModelDescription& d, uint64_t see
     if (t.encoding.scope == ScaleScope::tensor || t.encoding.scope == ScaleScope::tile) {
       const bool book = t.name.ends_with(".codebook");
       const float size = book ? 1.f / 74 : 1.2f / std::sqrt(static_cast<float>(t.cols));
-      must(writer.append_scales(i, random_floats(random, t.encoding.scale_type, layout.scale_count, size, 0.1f * size)));
+      must(
+          writer.append_scales(i, random_floats(random, t.encoding.scale_type, layout.scale_count, size, 0.1f * size)));
     }
   }
   must(writer.finish());

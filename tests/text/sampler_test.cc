@@ -171,7 +171,7 @@ TEST_CASE("Presence counts a token once, frequency each time; a bias comes befor
   CHECK(after({0}) == 1);
   CHECK(after({0, 0, 1}) == 0);  // 3, 2.2, 2.1
   o.frequency_penalty = 0.5f;
-  CHECK(after({0, 0, 1}) == 2);  // 2, 1.7, 2.1
+  CHECK(after({0, 0, 1}) == 2);                   // 2, 1.7, 2.1
   o.logit_bias = {{2, -kInf}, {99, 5}, {-1, 5}};  // ids outside the logits are ignored
   CHECK(after({0, 0, 1}) == 0);
   o.logit_bias.push_back({1, 0.5f});

@@ -55,9 +55,8 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   files.push_back({"bad_rope_factor", changed("optional_parts", [](Bytes& f) {
                      poke<uint32_t>(f, config_field(f, 17) + 8, 0x3f000000);
                    })});
-  files.push_back({"bad_complex_activation", changed("complex_numbers", [](Bytes& f) {
-                     poke<uint32_t>(f, config_field(f, 14) + 8, 1);
-                   })});
+  files.push_back({"bad_complex_activation",
+                   changed("complex_numbers", [](Bytes& f) { poke<uint32_t>(f, config_field(f, 14) + 8, 1); })});
   files.push_back({"bad_kv_heads", changed("example", [](Bytes& f) { poke<uint32_t>(f, config_field(f, 7) + 8, 3); })});
   files.push_back({"bad_name", changed("example", [](Bytes& f) { poke<char>(f, tensor_field(f, 112), 'W'); })});
   files.push_back({"bad_encoding", changed("example", [](Bytes& f) { poke<uint16_t>(f, tensor_field(f, 4), 4); })});
@@ -73,19 +72,19 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   files.push_back({"bad_group", changed("trit2_group", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 0); })});
   files.push_back({"bad_trit_bits", changed("trit5_row", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 3); })});
   // Fields of the first of two records: the matrix, then its codebook.
-  files.push_back({"bad_vector_length",
-                   changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 11), 1); })});
-  files.push_back({"bad_vector_bits",
-                   changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 17); })});
-  files.push_back({"bad_vector_group", changed("vector_input_planes", [](Bytes& f) {
-                     poke<uint32_t>(f, tensor_field(f, 12), 12);
-                   })});
-  files.push_back({"bad_codebook", changed("vector_output", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 2); })});
-  files.push_back({"bad_codebook_kind",
-                   changed("vector_output", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 0); })});
+  files.push_back(
+      {"bad_vector_length", changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 11), 1); })});
+  files.push_back(
+      {"bad_vector_bits", changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 17); })});
+  files.push_back({"bad_vector_group",
+                   changed("vector_input_planes", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 12), 12); })});
+  files.push_back(
+      {"bad_codebook", changed("vector_output", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 2); })});
+  files.push_back(
+      {"bad_codebook_kind", changed("vector_output", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 0); })});
   // One more bit asks for twice the entries.
-  files.push_back({"bad_codebook_rows",
-                   changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 6); })});
+  files.push_back(
+      {"bad_codebook_rows", changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 6); })});
   files.push_back({"bad_no_codebook", changed("example", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 0); })});
   files.push_back({"bad_rows", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 16), 17); })});
   files.push_back({"bad_part_bytes", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 48), 65); })});

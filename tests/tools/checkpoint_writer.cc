@@ -294,25 +294,13 @@ Status check(const CheckpointSpec& s) {
 
 CheckpointSpec shape_1_1b() {
   CheckpointSpec s;
-  s.hidden = 2048;
-  s.ffn = 5632;
-  s.layers = 22;
-  s.heads = 32;
-  s.kv_heads = 4;
-  s.vocab = 32000;
-  s.context = 2048;
+  s.hidden = 2048, s.ffn = 5632, s.layers = 22, s.heads = 32, s.kv_heads = 4, s.vocab = 32000, s.context = 2048;
   return s;
 }
 
 CheckpointSpec shape_7b() {
   CheckpointSpec s;
-  s.hidden = 4096;
-  s.ffn = 11008;
-  s.layers = 32;
-  s.heads = 32;
-  s.kv_heads = 32;
-  s.vocab = 32000;
-  s.context = 4096;
+  s.hidden = 4096, s.ffn = 11008, s.layers = 32, s.heads = s.kv_heads = 32, s.vocab = 32000, s.context = 4096;
   return s;
 }
 

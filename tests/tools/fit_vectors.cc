@@ -7,21 +7,12 @@
 #include <vector>
 
 #include "formats/quantize/vq_feedback.h"
+#include "tests/tools/raw_values.h"
 
 namespace tern {
 namespace {
 
-template <class T>
-std::vector<T> read_values(size_t count) {
-  std::vector<T> values(count);
-  if (std::fread(values.data(), sizeof(T), count, stdin) != count) std::exit(3);
-  return values;
-}
-
-template <class T>
-void write_values(const std::vector<T>& values) {
-  std::fwrite(values.data(), sizeof(T), values.size(), stdout);
-}
+using test::read_values, test::write_values;
 
 std::vector<VqSample> samples_of(const VqOptions& options, const std::vector<float>& weights, uint64_t cols) {
   const uint64_t group = vq_group_cols(options, cols);

@@ -7,22 +7,9 @@
 #include <vector>
 
 #include "formats/quantize/vptq.h"
+#include "tests/tools/raw_values.h"
 
-namespace {
-
-template <class T>
-std::vector<T> read_values(size_t count) {
-  std::vector<T> values(count);
-  if (std::fread(values.data(), sizeof(T), count, stdin) != count) std::exit(3);
-  return values;
-}
-
-template <class T>
-void write_values(const std::vector<T>& values) {
-  std::fwrite(values.data(), sizeof(T), values.size(), stdout);
-}
-
-}  // namespace
+using tern::test::read_values, tern::test::write_values;
 
 int main(int argc, char** argv) {
   if (argc != 9) return 2;

@@ -15,8 +15,8 @@ TERN_INLINE void prefetch_far(const std::byte* p, uint64_t ahead) {
 }
 
 // sums[r] += the bit sums of `units` units of the runs of code blocks codes[r], `step` bytes from block to block. With
-// each block asks for the line `ahead` bytes on: one by one between look-ups, as a burst would wait for itself. Look-ups
-// and additions only: a test reads the machine code.
+// each block asks for the line `ahead` bytes on: one by one between look-ups, as a burst would wait for itself.
+// Look-ups and additions only: a test reads the machine code.
 template <class V, int runs>
 __attribute__((noinline)) void phase_table_sums(const std::byte* const* codes, uint64_t step, uint64_t ahead,
                                                 const uint8_t* tables, uint64_t units, BitSums<V>* sums) {
@@ -63,9 +63,7 @@ class SignTables {
   }
   // What the sums of group g carry too much so that no table entry is negative. Groups of the second half follow those
   // of the first.
-  int32_t offset(uint64_t g) const {
-    return keeps_offsets() ? offsets_[g] : count_offset(g);
-  }
+  int32_t offset(uint64_t g) const { return keeps_offsets() ? offsets_[g] : count_offset(g); }
 
  private:
   bool keeps_offsets() const { return 2 * groups_ <= kGroups; }

@@ -1,4 +1,5 @@
-// The walk of multiplication-free kernels: tables of one activation vector, then all tiles by look-ups. A policy, Tables:
+// The walk of multiplication-free kernels: tables of one activation vector, then all tiles by look-ups. A policy,
+// Tables:
 //   kColumns     columns of a block
 //   kTableBytes  bytes of a block's tables, a multiple of 64
 //   kChunkTiles  tiles that share what is read of the tables, at most kMostChunkTiles, a multiple of V::kTableTiles

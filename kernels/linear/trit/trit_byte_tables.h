@@ -43,8 +43,8 @@ struct ByteTableConstants {
 
 constexpr uint64_t kBurst = 8;  // blocks
 
-// Byte columns of a burst of blocks, for `sets` sets of tiles. Tiles are read a burst of lines at a time: one line each of
-// so many that lie a power of two apart would not stay in a cache until it is used.
+// Byte columns of a burst of blocks, for `sets` sets of tiles. Tiles are read a burst of lines at a time: one line each
+// of so many that lie a power of two apart would not stay in a cache until it is used.
 template <class V, int sets>
 TERN_INLINE void read_burst(const std::byte* const* codes, uint64_t offset, uint64_t blocks,
                             typename V::ByteColumns (&burst)[kBurst][sets]) {

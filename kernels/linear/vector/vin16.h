@@ -1,7 +1,7 @@
-// Vectors along the input axis, more than 8 bits an index, x f32 activations: no table pays, entries are multiplied where
-// they are looked up. Column k of a row goes to sum k mod 16; the sums of a row are one virtual register of 16 floats.
-// One token and entries of eight values: two entries at a time from the codebook, eight rows in flight. Else some rows
-// are decoded for a run of columns and multiplied with all tokens.
+// Vectors along the input axis, more than 8 bits an index, x f32 activations: no table pays, entries are multiplied
+// where they are looked up. Column k of a row goes to sum k mod 16; the sums of a row are one virtual register of 16
+// floats. One token and entries of eight values: two entries at a time from the codebook, eight rows in flight. Else
+// some rows are decoded for a run of columns and multiplied with all tokens.
 #pragma once
 
 #include "kernels/linear/vector/vector_parts.h"
@@ -10,8 +10,8 @@ namespace tern {
 namespace {
 
 constexpr uint64_t kSums = 16;
-constexpr uint64_t kRowStep = kLaneStep;   // rows in flight
-constexpr uint64_t kRunPositions = 64;     // unpacked or decoded at a time: whole multiples of 16 columns
+constexpr uint64_t kRowStep = kLaneStep;  // rows in flight
+constexpr uint64_t kRunPositions = 64;    // unpacked or decoded at a time: whole multiples of 16 columns
 constexpr uint64_t kPassTokens = 32;
 
 struct RowScratch {  // behind the expanded codebooks
@@ -139,8 +139,8 @@ TERN_INLINE void multiply_rows(const float* weights, uint64_t stride, const floa
       unroll<row_count>([&](auto r) TERN_LAMBDA { s[r][k] = V::fma(w[r], input, s[r][k]); });
     });
   }
-  unroll2<row_count, tokens>(
-      [&](auto r, auto k) TERN_LAMBDA { V::store(sums + (r * kPassTokens + k) * kSums, s[r][k]); });
+  unroll2<row_count, tokens>([&](auto r, auto k)
+                                 TERN_LAMBDA { V::store(sums + (r * kPassTokens + k) * kSums, s[r][k]); });
 }
 
 template <class V, int tokens>
@@ -149,8 +149,7 @@ void multiply_row_run(const float* weights, uint64_t stride, const float* x, uin
   constexpr int kRows = V::kFloatBatchTiles * 2;
   for (; left >= tokens; left -= tokens, x += tokens * x_stride, sums += tokens * kSums) {
     for (uint64_t r = 0; r < kRowStep; r += kRows)
-      multiply_rows<V, kRows, tokens>(weights + r * stride, stride, x, x_stride, cols,
-                                      sums + r * kPassTokens * kSums);
+      multiply_rows<V, kRows, tokens>(weights + r * stride, stride, x, x_stride, cols, sums + r * kPassTokens * kSums);
   }
   if constexpr (tokens > 1) multiply_row_run<V, tokens / 2>(weights, stride, x, x_stride, cols, left, sums);
 }
