@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace tern::app {
@@ -46,11 +48,18 @@ bool uses(const ConvertOptions& options, WeightChoice choice) {
   return options.weights == choice || options.head == choice || options.embed == choice;
 }
 
+PhaseRegion region_of(const ConvertFlags& flags) {
+  const auto named = [&](const auto& region) { return flags.fairy2i_scales == region.first; };
+  return std::find_if(std::begin(kRegions), std::end(kRegions), named)->second;
+}
+
 // The flags of fairy2i, where some matrix is to become that.
 Status fairy2i_options(const ConvertFlags& flags, ConvertOptions& options) {
   const bool chosen = uses(options, WeightChoice::fairy2i);
-  if (!chosen && (flags.fairy2i.joint || flags.fairy2i.refit || flags.fairy2i_scales != "tensor"))
-    return invalid_argument("--fairy2i-scales, --fairy2i-joint and --fairy2i-refit belong to --weights fairy2i");
+  if (!chosen && (flags.fairy2i.joint || flags.fairy2i.refit))
+    return invalid_argument("--fairy2i-joint and --fairy2i-refit belong to --weights fairy2i");
+  if (!chosen && flags.fairy2i_variant.empty() && flags.fairy2i_scales != "tensor")
+    return invalid_argument("--fairy2i-scales belongs to --weights fairy2i or --fairy2i-variant");
   if (options.weights == WeightChoice::fairy2i && !flags.fairy2i_variant.empty())
     return invalid_argument("--fairy2i-variant names a model trained so, which --weights fairy2i would quantize again");
   if (!flags.fairy2i_head.empty() && flags.fairy2i_variant.empty())
@@ -58,9 +67,7 @@ Status fairy2i_options(const ConvertFlags& flags, ConvertOptions& options) {
   options.fairy2i = flags.fairy2i;
   if (const size_t colon = flags.weights.find(':'); colon != std::string::npos)
     options.fairy2i.stages = static_cast<unsigned>(flags.weights[colon + 1] - '0');
-  for (const auto& [name, region] : kRegions) {
-    if (flags.fairy2i_scales == name) options.fairy2i_scales = region;
-  }
+  options.fairy2i_scales = region_of(flags);
   return {};
 }
 
@@ -129,7 +136,7 @@ void add_vector_flags(CLI::App& verb, ConvertFlags& o) {
 
 void add_fairy2i_flags(CLI::App& verb, ConvertFlags& o) {
   verb.add_option("--fairy2i-scales", o.fairy2i_scales,
-                  "fairy2i: what shares a pair of scales: tensor, row, 64x64 tile")
+                  "fairy2i, or a variant's training: what shares a pair of scales: tensor, row, 64x64 tile")
       ->check(CLI::IsMember({"tensor", "row", "tile"}))
       ->capture_default_str();
   verb.add_flag("--fairy2i-joint", o.fairy2i.joint, "fairy2i: choose the codes of all stages together");
@@ -147,6 +154,7 @@ void add_fairy2i_flags(CLI::App& verb, ConvertFlags& o) {
 ImportOptions import_options(const ConvertFlags& flags) {
   ImportOptions options = flags.import;
   if (!flags.fairy2i_variant.empty()) options.fairy2i_stages = static_cast<unsigned>(flags.fairy2i_variant[1] - '0');
+  options.fairy2i_scales = region_of(flags);
   if (!flags.fairy2i_head.empty()) options.fairy2i_head = flags.fairy2i_head == "quantized";
   return options;
 }

@@ -222,7 +222,7 @@ class HuggingFaceImporter {
                   ternary_master(std::move(matrix), storage_, fmt::format("{}: tensor '{}'", config_.name, source)));
     }
     if (options_.fairy2i_stages != 0) {
-      TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_.fairy2i_stages, fairy2i_));
+      TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_, fairy2i_));
     }
     model_.matrices.push_back(std::move(matrix));
     return {};
@@ -276,7 +276,7 @@ class HuggingFaceImporter {
     model_.tied_head = false;
     TERN_ASSIGN(auto matrix, tensors_.dense("head", tied ? root_ + "embed_tokens.weight" : "lm_head.weight",
                                             config_.vocab_size, config_.hidden_size));
-    TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_.fairy2i_stages, fairy2i_));
+    TERN_ASSIGN(matrix, fairy2i_matrix(std::move(matrix), options_, fairy2i_));
     model_.matrices.push_back(std::move(matrix));
     return {};
   }

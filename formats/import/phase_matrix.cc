@@ -14,7 +14,7 @@ constexpr uint64_t kBlockValues = uint64_t{1} << 19;
 
 // Some rows of U and W.
 struct PhaseMatrix::Block {
-  uint64_t rows = 0, cols = 0;
+  uint64_t begin = 0, rows = 0, cols = 0;
   std::array<std::vector<float>, 2> re, im;  // of U and W
 
   std::span<const float> row_re(unsigned part, uint64_t row) const { return {re[part].data() + row * cols, cols}; }
@@ -29,9 +29,9 @@ PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases) : d
   form = {SourceForm::Kind::phase, FloatType::f32, ScaleScope::none, 0};
 }
 
-PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, const std::array<PhaseScales, 2>& scales)
+PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, std::vector<PhasePair> regions)
     : PhaseMatrix(dense, phases) {
-  scales_ = other_ = scales;
+  regions_ = std::move(regions);
 }
 
 Result<std::unique_ptr<PhaseMatrix>> PhaseMatrix::fit(const SourceMatrix& dense, const PhaseForm& phases) {
@@ -57,12 +57,17 @@ uint64_t PhaseMatrix::groups() const {
   return half_cols() / width;
 }
 
+uint64_t PhaseMatrix::region_rows() const {
+  if (phases_.region == PhaseRegion::tensor) return half_rows();
+  return phases_.region == PhaseRegion::tile ? kPhaseTile : 1;
+}
+
 Result<PhaseMatrix::Block> PhaseMatrix::read_block(uint64_t begin, uint64_t count) const {
   std::vector<float> top(count * cols), bottom(count * cols);
   TERN_TRY(dense_.read_rows(begin, count, top));
   TERN_TRY(dense_.read_rows(half_rows() + begin, count, bottom));
   Block b;
-  b.rows = count, b.cols = half_cols();
+  b.begin = begin, b.rows = count, b.cols = half_cols();
   for (auto* numbers : {&b.re[0], &b.im[0], &b.re[1], &b.im[1]}) numbers->resize(count * b.cols);
 #pragma omp parallel for schedule(static)
   for (uint64_t r = 0; r < count; ++r) {
@@ -105,10 +110,8 @@ Status PhaseMatrix::fit_tensor() {
       if (!fitters[part].done()) fitters[part].end_pass(totals[part]);
     }
   }
-  for (unsigned part = 0; part < 2; ++part) {
-    scales_[part] = fitters[part].scales();
-    other_[part] = fitters[part].other_scales();
-  }
+  regions_ = {{fitters[0].scales(), fitters[1].scales()}};
+  other_ = {fitters[0].other_scales(), fitters[1].other_scales()};
   return {};
 }
 
@@ -116,8 +119,8 @@ Status PhaseMatrix::fit_tensor() {
 Status PhaseMatrix::count_doubtful() {
   for (unsigned part = 2 - parts(); part < 2; ++part) {
     for (unsigned t = 0; t < phases_.options.stages; ++t) {
-      doubtful_scales_ += scales_[part].re[t] != other_[part].re[t];
-      doubtful_scales_ += scales_[part].im[t] != other_[part].im[t];
+      doubtful_scales_ += regions_[0][part].re[t] != other_[part].re[t];
+      doubtful_scales_ += regions_[0][part].im[t] != other_[part].im[t];
     }
   }
   if (doubtful_scales_ == 0) return {};
@@ -126,7 +129,7 @@ Status PhaseMatrix::count_doubtful() {
     for (uint64_t r = 0; r < block.rows; ++r) {
       for (unsigned part = 2 - parts(); part < 2; ++part) {
         const auto re = block.row_re(part, r), im = block.row_im(part, r);
-        phase_codes(phases_.options, scales_[part], re, im, ours.data(), half_cols());
+        phase_codes(phases_.options, regions_[0][part], re, im, ours.data(), half_cols());
         phase_codes(phases_.options, other_[part], re, im, others.data(), half_cols());
         for (size_t i = 0; i < ours.size(); ++i) doubtful_codes_ += ours[i] != others[i];
       }
@@ -136,10 +139,8 @@ Status PhaseMatrix::count_doubtful() {
 
 // The scales of the region that begins at (row, col) of a block.
 PhaseScales PhaseMatrix::fit_cell(const Block& block, unsigned part, uint64_t row, uint64_t col) const {
-  if (phases_.region == PhaseRegion::tensor) return scales_[part];
-  const bool tile = phases_.region == PhaseRegion::tile;
-  const uint64_t end = tile ? std::min(row + kPhaseTile, block.rows) : row + 1;
-  const uint64_t width = block.cols / groups();
+  const uint64_t width = block.cols / groups(), end = std::min(row + region_rows(), block.rows);
+  if (!regions_.empty()) return regions_[(block.begin + row) / region_rows() * groups() + col / width][part];
   PhaseFitter fitter(phases_.options);
   while (!fitter.done()) {
     PhaseSums sums;

@@ -6,15 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "formats/import/source_model.h"
 #include "formats/quantize/phase.h"
 
 namespace tern {
 
-// What shares a pair of scales: the whole of U or W, a row of it, or a tile of 64 x 64 numbers (fewer columns where 64
-// divides them not).
-enum class PhaseRegion : uint8_t { tensor, row, tile };
 inline constexpr uint64_t kPhaseTile = kScaleTileRows;
 
 struct PhaseForm {
@@ -23,6 +21,8 @@ struct PhaseForm {
   bool conjugate_only = false;  // U is zero and left out (iFairy: y = w conj(x))
 };
 
+using PhasePair = std::array<PhaseScales, 2>;  // of U and W
+
 class PhaseMatrix final : public SourceMatrix {
  public:
   // With one scale pair a matrix this reads all of it, pass after pass. `dense` is borrowed and must live longer, or
@@ -30,15 +30,16 @@ class PhaseMatrix final : public SourceMatrix {
   static Result<std::unique_ptr<PhaseMatrix>> fit(const SourceMatrix& dense, const PhaseForm& phases);
   static Result<std::unique_ptr<PhaseMatrix>> fit(std::unique_ptr<SourceMatrix> dense, const PhaseForm& phases);
 
-  // Codes for scales of U and W that are known. `dense` is borrowed.
-  PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, const std::array<PhaseScales, 2>& scales);
+  // Codes for scales of U and W that are known: of each region, [region_rows() rows][groups()]. `dense` is borrowed.
+  PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, std::vector<PhasePair> regions);
   void own(std::unique_ptr<SourceMatrix> dense) { owned_ = std::move(dense); }
 
   const PhaseForm& phases() const { return phases_; }
   unsigned parts() const { return phases_.conjugate_only ? 1 : 2; }  // U and W, or W
   uint64_t half_rows() const { return rows / 2; }
   uint64_t half_cols() const { return cols / 2; }
-  uint64_t groups() const;  // scale pairs along a row
+  uint64_t groups() const;       // scale pairs along a row
+  uint64_t region_rows() const;  // complex rows that share them; the last tile has those that are left
 
   // What an f32 mean could change of a reading in bf16 arithmetic: scales, and codes of the stages behind them.
   uint64_t doubtful_scales() const { return doubtful_scales_; }
@@ -65,7 +66,8 @@ class PhaseMatrix final : public SourceMatrix {
   std::unique_ptr<SourceMatrix> owned_;
   const SourceMatrix& dense_;
   PhaseForm phases_;
-  std::array<PhaseScales, 2> scales_, other_;  // of U and W, where the tensor has one pair a stage
+  std::vector<PhasePair> regions_;  // where they are known: the tensor's, or those of a matrix saved quantized
+  PhasePair other_;                 // of the tensor, where it has one pair a stage
   uint64_t doubtful_scales_ = 0, doubtful_codes_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "formats/quantize/phase.h"
 #include "formats/tern/description.h"
 
 namespace tern {
@@ -79,6 +80,7 @@ struct ImportOptions {
   std::string tokenizer_path;  // empty: look beside the checkpoint
   // The linear layers hold masters of Fairy2i's convention with this many stages (fairy2i.h); 0: they do not.
   unsigned fairy2i_stages = 0;
+  PhaseRegion fairy2i_scales = PhaseRegion::tensor;  // what shared a pair of scales in training
   std::optional<bool> fairy2i_head = {};  // so does the head; must be said where it is not tied to the embedding
 };
 

@@ -24,6 +24,10 @@ enum class PhaseArithmetic : uint8_t { f32, bf16 };
 // What a mean becomes: max(mean, 1e-6), or iFairy's 1 / (1 / max(mean, 1e-5)).
 enum class PhaseScaleRule : uint8_t { fairy2i, ifairy };
 
+// What shares a pair of scales: the whole of U or W, a row of it, or a tile of 64 x 64 numbers (fewer columns where 64
+// divides them not).
+enum class PhaseRegion : uint8_t { tensor, row, tile };
+
 struct PhaseOptions {
   unsigned stages = 2;  // 1..kMaxPhaseStages
   // Of all 4^stages sums the nearest, instead of stage by stage. Equally near to the number with positive parts: the

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/half.h"
 
 namespace tern {
 namespace {
+
+constexpr size_t kChoices = 3;  // of an axis
 
 // Magnitudes other than 0 of sums of so many scaled trits.
 constexpr size_t most_magnitudes(unsigned stages) {
@@ -41,10 +44,10 @@ bool PhaseGrid::insert(Magnitudes& magnitudes, float value) const {
   return magnitudes.size() <= most_magnitudes(stages_);
 }
 
-bool PhaseGrid::add(std::span<const float> top, std::span<const float> bottom) {
+bool PhaseGrid::add(std::span<const float> top, std::span<const float> bottom, PhaseColumns columns) {
   const size_t m = top.size() / 2;
   bool few = true;
-  for (size_t i = 0; i < m; ++i) {
+  for (uint64_t i = columns.first; i < columns.end(); ++i) {
     const float a11 = top[i], a12 = top[m + i], a21 = bottom[i], a22 = bottom[m + i];
     if (a11 == a22) few &= insert(seen_[0][0], a11);
     if (a21 == -a12) few &= insert(seen_[0][1], a21);
@@ -70,35 +73,44 @@ PhaseGrid::Magnitudes PhaseGrid::sums_of(std::span<const float> scales) const {
 }
 
 // Each scale is itself a sum, the others' stages being of the other axis. Later stages have smaller scales.
-bool PhaseGrid::choose(const Magnitudes& seen, std::array<float, kMaxPhaseStages>& scales) const {
-  if (seen.size() < stages_) return false;
+std::vector<PhaseGrid::Scales> PhaseGrid::choices(const Magnitudes& seen) const {
+  std::vector<std::pair<size_t, Scales>> found;
+  if (seen.size() < stages_) return {};
   std::vector<size_t> chosen(stages_);
   for (size_t i = 0; i < stages_; ++i) chosen[i] = i;
-  size_t fewest = SIZE_MAX;
   do {
-    std::array<float, kMaxPhaseStages> trial{};
+    Scales trial{};
     for (size_t t = 0; t < stages_; ++t) trial[t] = seen[chosen[stages_ - 1 - t]];
     const Magnitudes sums = sums_of(std::span(trial).first(stages_));
-    if (sums.size() >= fewest || !std::includes(sums.begin(), sums.end(), seen.begin(), seen.end())) continue;
-    fewest = sums.size();
-    scales = trial;
+    if (std::includes(sums.begin(), sums.end(), seen.begin(), seen.end())) found.emplace_back(sums.size(), trial);
   } while (next_choice(chosen, seen.size()));
-  return fewest != SIZE_MAX;
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Scales> scales;
+  for (const auto& [sums, choice] : found) scales.push_back(choice);
+  if (scales.size() > kChoices) scales.resize(kChoices);
+  return scales;
 }
 
-std::optional<std::array<PhaseScales, 2>> PhaseGrid::scales() const {
-  std::array<PhaseScales, 2> found;
-  for (unsigned part = 0; part < 2; ++part) {
-    if (!choose(seen_[part][0], found[part].re) || !choose(seen_[part][1], found[part].im)) return {};
+std::vector<std::array<PhaseScales, 2>> PhaseGrid::scales() const {
+  std::vector<std::array<PhaseScales, 2>> found{{}};
+  for (unsigned axis = 0; axis < 4; ++axis) {
+    std::vector<std::array<PhaseScales, 2>> longer;
+    for (const Scales& choice : choices(seen_[axis / 2][axis % 2])) {
+      for (auto pair : found) {
+        (axis % 2 == 0 ? pair[axis / 2].re : pair[axis / 2].im) = choice;
+        longer.push_back(pair);
+      }
+    }
+    found = std::move(longer);
   }
   return found;
 }
 
-uint64_t PhaseGrid::differing(std::span<const float> top, std::span<const float> bottom,
+uint64_t PhaseGrid::differing(std::span<const float> top, std::span<const float> bottom, PhaseColumns columns,
                               const std::array<PhaseScales, 2>& scales, std::span<const uint8_t> codes) const {
   const size_t m = top.size() / 2;
   uint64_t differ = 0;
-  for (size_t i = 0; i < m; ++i) {
+  for (uint64_t i = columns.first; i < columns.end(); ++i) {
     float re[2] = {}, im[2] = {};
     for (unsigned plane = 0; plane < 2 * stages_; ++plane) {
       const unsigned part = plane % 2, t = plane / 2, code = codes[plane * m + i];

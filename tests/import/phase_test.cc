@@ -116,13 +116,15 @@ void check_published(const std::string& folder, const std::string& name) {
     const Floats values = as_floats(expected.at(name + ".weight" + variant));
     CHECK(real_form(sum_of_stages(fu, size), sum_of_stages(fw, size), rows / 2, cols / 2) == values);
     Fairy2iCounts counts;
+    ImportOptions said;
+    said.fairy2i_stages = stages;
     const auto matrix =
-        fairy2i_matrix(dense_matrix(base + "model.safetensors", name + ".weight"), stages, counts).value();
+        fairy2i_matrix(dense_matrix(base + "model.safetensors", name + ".weight"), said, counts).value();
     CHECK(counts.masters == 1);
     CHECK(all_rows(*matrix) == values);
     // Saved quantized: the same numbers from the publisher's own matrix.
     const auto again =
-        fairy2i_matrix(dense_matrix(base + "expected.safetensors", name + ".weight" + variant), stages, counts);
+        fairy2i_matrix(dense_matrix(base + "expected.safetensors", name + ".weight" + variant), said, counts);
     INFO(again.status().message());
     REQUIRE(again.ok());
     CHECK(counts.quantized == 1);
