@@ -27,7 +27,7 @@ struct KernelFlags {
   std::vector<unsigned> threads = {1};
   std::string isa = "native", family, input = "a8", format = "md", plot;
   unsigned planes = 1, group = 0, length = 8, index_bits = 8, pairs = 15, footprint = 256, read = 256;
-  bool all = false, onednn = false;
+  bool all = false, onednn = false, tile = false;
 
   std::string input_type() const { return input == "a8" ? "int8" : input; }
 };
@@ -134,6 +134,7 @@ Result<bench::LayerShape> parse_shape(const std::string& text, const KernelFlags
   }
   shape.planes = static_cast<uint8_t>(flags.planes);
   shape.group = flags.group;
+  shape.tile = flags.tile;
   shape.length = static_cast<uint8_t>(flags.length);
   shape.index_bits = static_cast<uint8_t>(flags.index_bits);
   return shape;
@@ -205,6 +206,7 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
   verb->add_option("--group", o->group, "columns of a scale; 0: one scale a row")
       ->check(CLI::Range(0u, 65536u))
       ->capture_default_str();
+  verb->add_flag("--tile", o->tile, "phase: 64 rows of U and W share the scales of a group");
   verb->add_option("--length", o->length, "values of a vector")->check(CLI::Range(2u, 32u))->capture_default_str();
   verb->add_option("--index-bits", o->index_bits, "bits of a vector's index")
       ->check(CLI::Range(1u, 16u))

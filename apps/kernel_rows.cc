@@ -65,6 +65,7 @@ std::vector<Json> kernel_json(const std::vector<KernelRow>& rows) {
                     {"cols", row.shape.cols},
                     {"planes", row.shape.planes},
                     {"group", row.shape.group},
+                    {"tile", row.shape.tile},
                     {"length", row.shape.length},
                     {"index_bits", row.shape.index_bits},
                     {"batch", row.shape.tokens},

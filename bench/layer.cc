@@ -26,7 +26,7 @@ Encoding encoding_of(const LinearKernelEntry& kernel, const LayerShape& shape) {
     e.scale_type = FloatType::f16;
     return e;
   }
-  e.scope = shape.group != 0 ? ScaleScope::group : ScaleScope::row;
+  e.scope = shape.tile ? ScaleScope::tile : shape.group != 0 ? ScaleScope::group : ScaleScope::row;
   e.scale_type = shape.group != 0 ? FloatType::f16 : FloatType::f32;
   e.group = shape.group;
   return e;
@@ -93,8 +93,8 @@ void Layer::make_weights(const LayerShape& shape, uint64_t footprint) {
 void Layer::make_codebook(Random& random) {
   const bool integer = kernel_.input == LinearInput::int8;
   const uint64_t entries = codebook_entries(weight_.encoding, weight_.cols);
-  const uint64_t values = integer ? align_up(entries, kTileRows) * align_up(weight_.encoding.length, 4)
-                                  : entries * weight_.encoding.length;
+  const uint64_t values =
+      integer ? align_up(entries, kTileRows) * align_up(weight_.encoding.length, 4) : entries * weight_.encoding.length;
   book_ = allocate(values * 2);
   const uint64_t most = 32767 / 127 / weight_.encoding.length;
   for (uint64_t i = 0; i < values; ++i) {

@@ -18,6 +18,7 @@ struct LayerShape {
   uint64_t rows = 0, cols = 0, tokens = 1;
   uint8_t planes = 1;                  // of trits or vectors; stages of phases
   uint32_t group = 0;                  // columns of a scale (phase: complex ones); 0: a scale per row
+  bool tile = false;                   // phase: 64 complex rows share the scales of a group
   uint8_t length = 8, index_bits = 8;  // of vectors; no wider than the kernel takes
 };
 
