@@ -40,7 +40,7 @@ struct Signs256 : Base {
 
   // --- tables of nibbles. A shuffle and an unpack part the two bytes of the words: eight rows of the first plane, then
   // of the second, in each lane. ---
-  static constexpr int kSignRuns = 1;
+  static constexpr int kSignRuns = 2;
   static constexpr uint64_t kSignTableBytes = kNibbleUnitBytes;
   // Sums of the bytes as they come, so that even ones are too large by 256 times odd ones, and of odd ones alone: 16
   // bits hold 256 units, in each of which a byte gets 8 look-ups, at most 248.
@@ -59,16 +59,30 @@ struct Signs256 : Base {
   template <int runs, class Prefetch>
   TERN_INLINE static void look_up_unit(const std::byte* const* codes, uint64_t offset, uint64_t step,
                                        const uint8_t* tables, SignSums (&s)[runs], const Prefetch& prefetch) {
-    static_assert(runs == 1);
-    __m256i bytes[4];
-    unroll<4>([&](auto i) TERN_LAMBDA { bytes[i] = _mm256_setzero_si256(); });
+    __m256i bytes[runs][4];
+    unroll2<runs, 4>([&](auto r, auto i) TERN_LAMBDA { bytes[r][i] = _mm256_setzero_si256(); });
     unroll<2>([&](auto h) TERN_LAMBDA {
-      prefetch(codes[0] + offset + h * step);
-      look_up_block(codes[0] + offset + h * step, tables + 4 * h * kNibbleTableBytes, bytes);
+      __m256i parts[runs][2];
+      unroll<runs>([&](auto r) TERN_LAMBDA {
+        prefetch(codes[r] + offset + h * step);
+        part_words(codes[r] + offset + h * step, parts[r]);
+      });
+      unroll2<2, 2>([&](auto j, auto n) TERN_LAMBDA {
+        __m256i nibbles[runs];
+        unroll<runs>([&](auto r) TERN_LAMBDA {
+          nibbles[r] = n == 0 ? Base::low_nibbles(parts[r][j]) : Base::high_nibbles(parts[r][j]);
+        });
+        unroll<4>([&](auto i) TERN_LAMBDA {
+          const __m256i table = Base::load_table(tables + (4 * h + 2 * j + n) * kNibbleTableBytes + 16 * i);
+          unroll<runs>([&](auto r) TERN_LAMBDA {
+            bytes[r][i] = _mm256_add_epi8(bytes[r][i], _mm256_shuffle_epi8(table, nibbles[r]));
+          });
+        });
+      });
     });
-    unroll<4>([&](auto i) TERN_LAMBDA {
-      s[0].all[i] = _mm256_add_epi16(s[0].all[i], bytes[i]);
-      s[0].odd[i] = _mm256_add_epi16(s[0].odd[i], _mm256_srli_epi16(bytes[i], 8));
+    unroll2<runs, 4>([&](auto r, auto i) TERN_LAMBDA {
+      s[r].all[i] = _mm256_add_epi16(s[r].all[i], bytes[r][i]);
+      s[r].odd[i] = _mm256_add_epi16(s[r].odd[i], _mm256_srli_epi16(bytes[r][i], 8));
     });
   }
 
@@ -91,19 +105,12 @@ struct Signs256 : Base {
     return _mm256_or_ps(sign, _mm256_set1_ps(1.f));
   }
 
-  static void look_up_block(const std::byte* block, const uint8_t* tables, __m256i (&sums)[4]) {
+  static void part_words(const std::byte* block, __m256i (&bytes)[2]) {
     const __m256i order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
     const Codes words = Base::load_codes(block);
     const __m256i e1 = _mm256_shuffle_epi8(words.lo, order), e2 = _mm256_shuffle_epi8(words.hi, order);
-    const __m256i bytes[2] = {_mm256_unpacklo_epi64(e1, e2), _mm256_unpackhi_epi64(e1, e2)};
-    unroll<2>([&](auto j) TERN_LAMBDA {
-      const __m256i nibbles[2] = {Base::low_nibbles(bytes[j]), Base::high_nibbles(bytes[j])};
-      unroll2<2, 4>([&](auto n, auto i) TERN_LAMBDA {
-        const __m256i table = Base::load_table(tables + (2 * j + n) * kNibbleTableBytes + 16 * i);
-        sums[i] = _mm256_add_epi8(sums[i], _mm256_shuffle_epi8(table, nibbles[n]));
-      });
-    });
+    bytes[0] = _mm256_unpacklo_epi64(e1, e2), bytes[1] = _mm256_unpackhi_epi64(e1, e2);
   }
 
   // A lane holds rows 0-7 (or 8-15) of the first plane, then of the second.
