@@ -152,8 +152,9 @@ class Convert(Case):
         self.refused(*convert, "--fairy2i-variant", "v1", says="--fairy2i-head")
         self.refused(*convert, "--fairy2i-variant", "v1", "--weights", "fairy2i", says="quantize again")
         self.refused(*convert, "--fairy2i-head", "dense", says="belongs to --fairy2i-variant")
-        tiles = self.ok(*convert, "--fairy2i-variant", "v1", "--fairy2i-head", "dense", "--fairy2i-scales", "tile").stdout
-        self.assertIn("bf16 scale per 64x32", tiles)
+        trained = [*convert, "--fairy2i-variant", "v1", "--fairy2i-head", "dense"]
+        self.assertIn("bf16 scale per row", self.ok(*trained, "--fairy2i-scales", "row").stdout)
+        self.refused(*trained, "--fairy2i-scales", "tile", says="80 complex columns, expected a multiple of 64")
         self.refused(*convert, "--fairy2i-joint", says="belong to --weights fairy2i")
         self.refused(*convert, "--fairy2i-scales", "row", says="belongs to --weights fairy2i or --fairy2i-variant")
         self.refused(*convert, "--weights", "fairy2i:5", code=2, says="fairy2i:5")
