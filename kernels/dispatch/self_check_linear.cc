@@ -44,8 +44,8 @@ constexpr Shape kShapes[] = {
 constexpr Shape kVectorShapes[3][4] = {
     {{ScaleScope::none, FloatType::f32, 1, 283, 37, 1, false, 0, false, {8, 16}},
      {ScaleScope::row, FloatType::f32, 2, 205, 23, 15, false, 0, false, {6, 12, 10, FloatType::bf16}},
-     {ScaleScope::tensor, FloatType::f32, 1, 500, 19, 5, false, 1, false, {12, 8}},
-     {ScaleScope::none, FloatType::f32, 1, 77, 21, 1, false, 0, false, {4, 5, 0, FloatType::f32}}},
+     {ScaleScope::tensor, FloatType::f32, 1, 500, 19, 5, false, 1, false, {12, 8, 0, FloatType::f16, true}},
+     {ScaleScope::none, FloatType::f32, 1, 301, 21, 1, false, 0, false, {7, 11, 0, FloatType::f32, true}}},
     {{ScaleScope::row, FloatType::f16, 1, 587, 150, 1, false, 0, false, {4, 8}},
      {ScaleScope::row, FloatType::f32, 2, 139, 57, 15, false, 1, false, {8, 8, 24, FloatType::f16, true}},
      {ScaleScope::tensor, FloatType::bf16, 1, 75, 37, 5, false, 0, false, {4, 4, 0, FloatType::f32}},
