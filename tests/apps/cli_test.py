@@ -238,7 +238,8 @@ class Convert(Case):
         self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", ids, says="tokenizer")
         vectors = ["convert", source, "--index-bits", "5", "-o", self.folder / "v.tern", "--force", "-q"]
         text = ["--calibrate", ids, "--calibrate-tokens"]
-        for weights, extra in (("vq", ()), ("vptq", ("--outliers", "3", "--codebooks", "2", "--group-num", "2"))):
+        for weights, extra in (("vq", ()), ("vptq", ("--outliers", "3", "--codebooks", "2", "--group-num", "2")),
+                               ("vptq", ("--int8-codebooks",))):
             words = (*vectors, "--weights", weights, *text, "--feedback", *extra)
             self.assertRegex(self.ok(*words).stdout, r"Hessians: [0-9.]+ [KM]iB in a temporary file beside .*v\.tern\n")
             self.ok("verify", self.folder / "v.tern")
@@ -247,6 +248,9 @@ class Convert(Case):
         self.refused(*vectors, "--weights", "vq", "--feedback", says="give --calibrate")
         self.refused(*vectors, "--weights", "vptq", "--outliers", "3", says="give --calibrate")
         self.refused(*vectors, "--weights", "vq", "--outliers", "3", *text, says="belong to --weights vptq")
+        self.refused(*vectors, "--weights", "vq", "--int8-codebooks", says="belong to --weights vptq")
+        self.refused("convert", source, "-o", self.folder / "v.tern", "--force", "--weights", "vptq", "--index-bits", "16",
+                     says="entries: choose fewer bits")
         self.refused(*vectors, "--weights", "vptq", "--codebooks", "3", says="a main and a residual codebook")
         self.refused(*vectors, "--weights", "ptqtp", "--feedback", *text, says="belong to --weights vq or vptq")
         self.refused(*vectors, "--weights", "vq", "--kmeans-mode", "none", says="evenly spaced levels")
