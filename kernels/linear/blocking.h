@@ -52,10 +52,9 @@ TERN_INLINE void walk_tiles(const LinearCall& call, TileRange range, TokenRange 
 
 // Tokens whose inputs stay in the second cache while all tiles use them, a multiple of 8. Weights of few bits are read
 // again for each such run; they are the smaller part.
-inline uint64_t tokens_at_once(const InputView& in) {
-  constexpr uint64_t kBytes = 128 * 1024;
+inline uint64_t tokens_at_once(const InputView& in, uint64_t bytes = 128 * 1024) {
   const uint64_t each = in.codes ? in.code_stride : in.x_stride * sizeof(float);
-  return each * 16 > kBytes ? 8 : kBytes / each / 8 * 8;
+  return each * 16 > bytes ? 8 : bytes / each / 8 * 8;
 }
 
 // One token takes many tiles at once, to hide latency; a batch takes many tokens, to share unpacking.
