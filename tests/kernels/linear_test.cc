@@ -308,10 +308,10 @@ TEST_CASE("the largest sums of vectors are exact") {
   for (const LinearKernelEntry& kernel : linear_kernels()) {
     if (kernel.encoding != EncodingKind::vector || kernel.input != LinearInput::int8) continue;
     if ((kernel.needs & ~features) != 0) continue;
-    for (const uint8_t length : {4, 7, 8}) {
+    for (const auto& [length, bits] : {std::pair<uint8_t, uint8_t>{4, 8}, {7, 8}, {8, 8}, {2, 4}, {7, 4}}) {
       for (uint64_t seed = first_seed(); seed < first_seed() + 4; ++seed) {
-        CAPTURE(kernel.name, length, seed);
-        Encoding e{EncodingKind::vector, FloatType::f32, 8, 1, ScaleScope::row, FloatType::f32, 0, length,
+        CAPTURE(kernel.name, length, bits, seed);
+        Encoding e{EncodingKind::vector, FloatType::f32, bits, 1, ScaleScope::row, FloatType::f32, 0, length,
                    VectorAxis::input};
         Random random(seed);
         const uint64_t rows = TERN_SLOW_RUN ? 17 : 70, cols = kMaxCols / 2 - random.below(2);
