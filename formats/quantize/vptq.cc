@@ -284,7 +284,8 @@ std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
   while ((cols - outliers) % options.groups != 0) ++outliers;
   std::vector<VptqStage> stages;
   const auto add = [&](unsigned length, unsigned bits, uint64_t begin, uint64_t count, uint64_t groups) {
-    stages.push_back({length, bits, begin, count, count / groups, {}, {}});
+    VptqStage& s = stages.emplace_back();
+    s.length = length, s.bits = bits, s.col_begin = begin, s.cols = count, s.group_cols = count / groups;
   };
   for (int stage = 0; stage < (options.residual ? 2 : 1); ++stage)
     add(options.length, options.bits, outliers, cols - outliers, options.groups);

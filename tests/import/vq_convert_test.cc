@@ -122,7 +122,7 @@ TEST_CASE("hessian factor: R R^T is the dampened Hessian, in any order", "[vq]")
   CHECK(HessianFactor::create(triangle, {}, stop).status().code() == Code::aborted);
 }
 
-TEST_CASE("vq: feedback lowers the loss; threads change nothing, seeds do", "[vq][convert]") {
+TEST_CASE("vq: feedback lowers the loss; threads change nothing, seeds do", "[vq][convert][losses]") {
   VqConversion c;
   c.run("plain.tern");
   c.options.vq.feedback = true;
@@ -134,7 +134,7 @@ TEST_CASE("vq: feedback lowers the loss; threads change nothing, seeds do", "[vq
   CHECK(c.run("seed.tern") != one);
 }
 
-TEST_CASE("vq: column groups have codebooks of their own", "[vq][convert]") {
+TEST_CASE("vq: column groups have codebooks of their own", "[vq][convert][losses]") {
   VqConversion c;
   for (const bool feedback : {false, true}) {
     c.options.vq.feedback = feedback, c.options.vq.groups = 1;

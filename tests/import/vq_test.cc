@@ -181,7 +181,7 @@ TEST_CASE("vq: an index is the nearest entry, and the row is decoded as readers 
   CHECK(decoded == zeros);
 }
 
-TEST_CASE("vq: error of a Gaussian, importance, more codebooks", "[vq]") {
+TEST_CASE("vq: error of a Gaussian, importance, more codebooks", "[vq][losses]") {
   constexpr size_t kCols = 64;
   const std::vector<float> values = normal_vectors(11, kCols * 512);
   const double size = static_cast<double>(values.size());
