@@ -186,6 +186,7 @@ Result<ConvertOptions> convert_options(const ConvertFlags& flags) {
         "--weights vq or vptq");
   }
   TERN_TRY(check_vptq(flags));
+  if (vptq && !vectors) options.vq = {};  // vptq_options has what is meant, and other limits
   if (!planes && !vectors && !vptq && !flags.calibration.path.empty())
     return invalid_argument("--calibrate belongs to --weights ptqtp, vq or vptq");
   for (WeightChoice* table : {&options.head, &options.embed}) {  // as beside other low-bit layers
