@@ -29,7 +29,7 @@ struct KernelFlags {
   std::vector<unsigned> threads = {1};
   std::string isa = "native", family, input = "a8", format = "md", plot;
   unsigned planes = 1, group = 0, length = 8, index_bits = 8, pairs = 15, footprint = 256, read = 256;
-  bool all = false, onednn = false;
+  bool all = false, onednn = false, int8_codebooks = false;
 
   std::string input_type() const { return input == "a8" ? "int8" : input; }
 };
@@ -154,7 +154,7 @@ Result<bench::LayerShape> parse_shape(const std::string& text, const KernelFlags
   shape.planes = static_cast<uint8_t>(flags.planes);
   shape.group = flags.group;
   shape.length = static_cast<uint8_t>(flags.length);
-  shape.index_bits = static_cast<uint8_t>(flags.index_bits);
+  shape.index_bits = static_cast<uint8_t>(flags.index_bits), shape.int8_codebooks = flags.int8_codebooks;
   return shape;
 }
 
@@ -224,6 +224,7 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
   verb->add_option("--index-bits", o->index_bits, "bits of a vector's index")
       ->check(CLI::Range(1u, 16u))
       ->capture_default_str();
+  verb->add_flag("--int8-codebooks", o->int8_codebooks, "vectors: codebooks of int8 for float activations too");
   verb->add_option("--footprint", o->footprint,
                    "MiB of weights that runs of one token go round, larger than the caches; 0: one layer, in cache")
       ->check(CLI::Range(0u, 65536u))

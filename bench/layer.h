@@ -19,6 +19,7 @@ struct LayerShape {
   uint8_t planes = 1;                  // of trits or vectors; stages of phases
   uint32_t group = 0;                  // columns of a scale (phase: complex ones); 0: a scale per row
   uint8_t length = 8, index_bits = 8;  // of vectors; no wider than the kernel takes
+  bool int8_codebooks = false;         // not f16; always so for int8 activations
 };
 
 // Whether the kernel's encoding has a layer of this shape.
@@ -46,7 +47,7 @@ class Layer {
   using Memory = std::unique_ptr<std::byte, Free>;
   static Memory allocate(uint64_t bytes);  // zero
 
-  void make_codebook(Random& random);
+  void make_codebook(Random& random, bool integer);
   void make_weights(const LayerShape& shape, uint64_t footprint);
   void make_input(uint64_t tokens);
 

@@ -67,12 +67,14 @@ struct Signs512 : Base {
         prefetch(codes[r] + offset);
         const __m512i low = _mm512_load_si512(codes[r] + offset);
         const __m512i middle = _mm512_srli_epi16(low, 5), high = _mm512_srli_epi16(low, 10);
-        s[r].r = _mm512_add_epi16(s[r].r, _mm512_permutexvar_epi16(low, t[0]));
-        s[r].i = _mm512_add_epi16(s[r].i, _mm512_permutexvar_epi16(low, t[4]));
-        s[r].r = _mm512_add_epi16(s[r].r, _mm512_permutexvar_epi16(middle, t[1]));
-        s[r].i = _mm512_add_epi16(s[r].i, _mm512_permutexvar_epi16(middle, t[5]));
-        s[r].r = _mm512_add_epi16(s[r].r, _mm512_permutex2var_epi16(t[2], high, t[3]));
-        s[r].i = _mm512_add_epi16(s[r].i, _mm512_permutex2var_epi16(t[6], high, t[7]));
+        __m512i r0 = _mm512_permutexvar_epi16(low, t[0]), i0 = _mm512_permutexvar_epi16(low, t[4]);
+        __m512i r1 = _mm512_permutexvar_epi16(middle, t[1]), i1 = _mm512_permutexvar_epi16(middle, t[5]);
+        __m512i r2 = _mm512_permutex2var_epi16(t[2], high, t[3]), i2 = _mm512_permutex2var_epi16(t[6], high, t[7]);
+        // All look-ups, then all additions: mixed, additions take turns on the two ports of Zen 4 that permute.
+        asm volatile("" : "+v"(r0), "+v"(i0), "+v"(r1), "+v"(i1), "+v"(r2), "+v"(i2));
+        s[r].r = _mm512_add_epi16(_mm512_add_epi16(_mm512_add_epi16(s[r].r, r0), r1), r2);
+        s[r].i = _mm512_add_epi16(_mm512_add_epi16(_mm512_add_epi16(s[r].i, i0), i1), i2);
+        asm volatile("" : "+v"(s[r].r), "+v"(s[r].i));
       });
     }
   }
