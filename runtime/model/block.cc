@@ -51,6 +51,8 @@ class Forward {
     clock_.enter(Stage::rope);
     prepare_heads(m_, p_, run_, tokens(), b, layer);
     barrier();
+    if (layer + 1 == c_.layers) keep_asking();
+    if (p_.tokens.empty()) return;
     clock_.enter(Stage::attention);
     attend(m_, p_, me_, b.attn_out, layer);
     barrier();
@@ -71,6 +73,22 @@ class Forward {
     clock_.enter(Stage::down);
     linear_and_add(b.down, b.ffn_mid);
     barrier();
+  }
+
+  // Once the last block has all keys and values, only tokens that ask for logits go on; an observer sees all.
+  void keep_asking() {
+    if (p_.observer || p_.asking.size() == p_.tokens.size()) return;
+    for (uint64_t i = 0; me_.index() == 0 && i < p_.wanted.size(); ++i) {  // ascending: no row that is read later
+      move_row(p_.x, c_.hidden_size, p_.wanted[i], i);
+      move_row(p_.q, m_.q_size(), p_.wanted[i], i);
+    }
+    p_.tokens = p_.asking;
+    moved_ = true;
+    barrier();
+  }
+
+  static void move_row(float* rows, uint64_t n, uint64_t from, uint64_t to) {
+    if (from != to) std::memcpy(rows + to * n, rows + from * n, n * sizeof(float));
   }
 
   void barrier() {
@@ -225,7 +243,7 @@ class Forward {
     for_each_run(me_.share(count), m_.head_in, [&](Range run) {
       clock_.enter(Stage::norm);
       for (uint64_t i = run.begin; i < run.end; ++i) {
-        const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
+        const float* x = p_.x + (moved_ ? i : p_.wanted[i]) * c_.hidden_size;
         e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
       }
       clock_.enter(Stage::round);
@@ -242,7 +260,8 @@ class Forward {
   const Model::Parts& m_;
   const ModelConfig& c_;
   const ElementKernels& e_;
-  const MicroBatch& p_;
+  MicroBatch p_;
+  bool moved_ = false;  // the tokens that ask, to the first rows of x and q
   const ThreadTeam::Member& me_;
   const LinearRun run_;
   const LinearDealer dealer_;
