@@ -1,11 +1,13 @@
-// tern bench kernels: every linear kernel of the list beside the machine's limits, in turns: run, read, multiply.
+// tern bench kernels: every linear kernel of the list beside the machine's limits, in turns: run, read, multiply, and
+// so the next kernel of the same encoding.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <new>
-#include <optional>
 
 #include "apps/bench.h"
 #include "apps/interrupt.h"
@@ -27,7 +29,7 @@ struct KernelFlags {
   std::vector<unsigned> threads = {1};
   std::string isa = "native", family, input = "a8", format = "md", plot;
   unsigned planes = 1, group = 0, length = 8, index_bits = 8, pairs = 15, footprint = 256, read = 256;
-  bool all = false, onednn = false, tile = false;
+  bool all = false, onednn = false, int8_codebooks = false, tile = false;
 
   std::string input_type() const { return input == "a8" ? "int8" : input; }
 };
@@ -61,54 +63,71 @@ class KernelBench {
         team_(threads),
         limit_(team_, uint64_t{flags.read} << 20) {}
 
-  // Rounds of about 20 ms, so that a pair sees one state of the machine.
-  Result<KernelRow> measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape) {
-    TERN_TRY(bench::check(kernel, shape));
+  // What computes one encoding, sample by sample in turns: memory that other programs slow down slows all of them.
+  Result<std::vector<KernelRow>> measure(const std::vector<const LinearKernelEntry*>& kernels,
+                                         const std::string& encoding, const bench::LayerShape& shape) {
+    std::vector<Candidate> candidates;
     const uint64_t footprint = shape.tokens == 1 ? uint64_t{flags_.footprint} << 20 : 0;
-    bench::Layer layer(kernel, shape, threads_, footprint);
-    return measure(kernel, shape, layer);
-  }
-  // Nothing where oneDNN has no such matrices.
-  std::optional<KernelRow> measure_onednn(const std::string& encoding, const bench::LayerShape& shape) {
-    const auto matmul = bench::OneDnnMatmul::make(encoding, shape, threads_);
-    if (matmul == nullptr) return {};
-    return measure(matmul->entry(), shape, *matmul);
+    for (const LinearKernelEntry* kernel : kernels) {
+      TERN_TRY(bench::check(*kernel, shape));
+      candidates.push_back(
+          candidate(*kernel, shape, std::make_shared<bench::Layer>(*kernel, shape, threads_, footprint)));
+    }
+    if (flags_.onednn) {  // nothing where oneDNN has no such matrices
+      const std::shared_ptr<bench::OneDnnMatmul> matmul = bench::OneDnnMatmul::make(encoding, shape, threads_);
+      if (matmul != nullptr) candidates.push_back(candidate(matmul->entry(), shape, matmul));
+    }
+    for (unsigned i = 0; i < flags_.pairs; ++i)
+      for (Candidate& c : candidates) sample(c);
+    std::vector<KernelRow> rows;
+    for (Candidate& c : candidates) rows.push_back(std::move(c.row));
+    return rows;
   }
 
  private:
+  struct Candidate {
+    KernelRow row;
+    const Peak *peak, *int8;
+    std::function<void(const ThreadTeam::Member&, uint64_t round)> run;
+    uint64_t rounds = 1;
+  };
+
   template <class Layer>
-  KernelRow measure(const LinearKernelEntry& kernel, const bench::LayerShape& shape, Layer& layer) {
+  Candidate candidate(const LinearKernelEntry& kernel, const bench::LayerShape& shape,
+                      const std::shared_ptr<Layer>& layer) {
     const CpuFeatures used = kernel.needs & features_;
     const Peak *peak = select_peak(kernel.input, used), *int8 = select_peak(LinearInput::int8, used);
     KernelRow row{&kernel,
                   shape,
                   threads_,
-                  layer.bits_per_weight(),
-                  static_cast<double>(layer.bytes()),
-                  static_cast<double>(layer.weights() * shape.tokens),
+                  layer->bits_per_weight(),
+                  static_cast<double>(layer->bytes()),
+                  static_cast<double>(layer->weights() * shape.tokens),
                   peak ? peak->instruction : ""};
-    const double once = time(layer, 1);
-    const auto rounds = static_cast<uint64_t>(std::clamp(0.02 / std::max(once, 1e-7), 1., 1e5));
-    for (unsigned i = 0; i < flags_.pairs && !interrupted(); ++i) {
-      const double seconds = time(layer, rounds) / static_cast<double>(rounds);
-      row.weight_rates.push_back(row.weights / seconds);
-      row.byte_rates.push_back(row.bytes / seconds);
-      row.read_rates.push_back(limit_.measure());
-      row.peaks.push_back(bench::measure_peak(team_, peak));
-      row.int8_peaks.push_back(peak == int8 ? row.peaks.back() : bench::measure_peak(team_, int8));
-    }
-    return row;
+    Candidate c{std::move(row), peak, int8, [layer](const auto& member, uint64_t round) { layer->run(member, round); }};
+    // Rounds of about 20 ms, so that a pair sees one state of the machine.
+    c.rounds = static_cast<uint64_t>(std::clamp(0.02 / std::max(time(c), 1e-7), 1., 1e5));
+    return c;
   }
-  template <class Layer>
-  double time(Layer& layer, uint64_t rounds) {
+  void sample(Candidate& c) {
+    if (interrupted()) return;
+    KernelRow& row = c.row;
+    const double seconds = time(c) / static_cast<double>(c.rounds);
+    row.weight_rates.push_back(row.weights / seconds);
+    row.byte_rates.push_back(row.bytes / seconds);
+    row.read_rates.push_back(limit_.measure());
+    row.peaks.push_back(bench::measure_peak(team_, c.peak));
+    row.int8_peaks.push_back(c.peak == c.int8 ? row.peaks.back() : bench::measure_peak(team_, c.int8));
+  }
+  double time(const Candidate& c) {
     const Timer timer;
     team_.run([&](const ThreadTeam::Member& member) {
-      for (uint64_t i = 0; i < rounds; ++i) {
-        layer.run(member, round_ + i);
+      for (uint64_t i = 0; i < c.rounds; ++i) {
+        c.run(member, round_ + i);
         member.barrier();
       }
     });
-    round_ += rounds;
+    round_ += c.rounds;
     return timer.seconds();
   }
 
@@ -136,7 +155,7 @@ Result<bench::LayerShape> parse_shape(const std::string& text, const KernelFlags
   shape.group = flags.group;
   shape.tile = flags.tile;
   shape.length = static_cast<uint8_t>(flags.length);
-  shape.index_bits = static_cast<uint8_t>(flags.index_bits);
+  shape.index_bits = static_cast<uint8_t>(flags.index_bits), shape.int8_codebooks = flags.int8_codebooks;
   return shape;
 }
 
@@ -155,13 +174,9 @@ Result<std::vector<KernelRow>> measure_kernels(const KernelFlags& flags) {
         TERN_ASSIGN(bench::LayerShape shape, parse_shape(text, flags));
         for (const uint64_t tokens : flags.batches) {
           shape.tokens = tokens;
-          for (const auto* kernel : kernels) {
-            TERN_ASSIGN(KernelRow row, bench.measure(*kernel, shape));
-            rows.push_back(std::move(row));
-            if (interrupted()) return stopped_by_user();
-          }
-          if (!flags.onednn) continue;
-          if (auto row = bench.measure_onednn(encoding, shape)) rows.push_back(std::move(*row));
+          TERN_ASSIGN(auto measured, bench.measure(kernels, encoding, shape));
+          if (interrupted()) return stopped_by_user();
+          std::move(measured.begin(), measured.end(), std::back_inserter(rows));
         }
       }
     }
@@ -211,11 +226,13 @@ void add_bench_kernels(CLI::App& bench, Action& chosen) {
   verb->add_option("--index-bits", o->index_bits, "bits of a vector's index")
       ->check(CLI::Range(1u, 16u))
       ->capture_default_str();
+  verb->add_flag("--int8-codebooks", o->int8_codebooks, "vectors: codebooks of int8 for float activations too");
   verb->add_option("--footprint", o->footprint,
                    "MiB of weights that runs of one token go round, larger than the caches; 0: one layer, in cache")
       ->check(CLI::Range(0u, 65536u))
       ->capture_default_str();
-  verb->add_option("--pairs", o->pairs, "samples of each kernel, in turns with the limits")
+  verb->add_option("--pairs", o->pairs,
+                   "samples of each kernel, in turns with the limits and with the other kernels of its encoding")
       ->check(CLI::Range(1u, 10000u))
       ->capture_default_str();
   verb->add_option("--isa", o->isa, "highest instruction set to use")->envname("TERN_ISA")->capture_default_str();

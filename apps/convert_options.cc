@@ -86,8 +86,10 @@ Status check_vptq(const ConvertFlags& flags) {
   const VptqOptions& o = flags.vptq;
   const VptqOptions usual;
   const bool outliers = o.outlier_length != usual.outlier_length || o.outlier_bits != usual.outlier_bits;
-  if (flags.weights != "vptq" && (outliers || o.outlier_percent != 0))
-    return invalid_argument("--outliers, --outlier-length and --outlier-bits belong to --weights vptq");
+  if (flags.weights != "vptq" && (outliers || o.outlier_percent != 0 || o.int8_codebooks)) {
+    return invalid_argument(
+        "--outliers, --outlier-length, --outlier-bits and --int8-codebooks belong to --weights vptq");
+  }
   if (outliers && o.outlier_percent == 0)
     return invalid_argument("--outlier-length and --outlier-bits belong to --outliers");
   if (flags.weights == "vptq" && flags.codebooks > 2)
@@ -129,8 +131,10 @@ void add_vector_flags(CLI::App& verb, ConvertFlags& o) {
   verb.add_option("--outlier-length", o.vptq.outlier_length, "vptq: values of their vectors")
       ->check(CLI::Range(2u, 32u))
       ->capture_default_str();
+  verb.add_flag("--int8-codebooks", o.vptq.int8_codebooks,
+                "vptq: codebooks of int8 with a scale each, half the size of f16");
   verb.add_option("--outlier-bits", o.vptq.outlier_bits, "vptq: bits of their indices")
-      ->check(CLI::Range(1u, kMaxVptqBits))
+      ->check(CLI::Range(1u, kMaxOutlierBits))
       ->capture_default_str();
 }
 
@@ -190,6 +194,7 @@ Result<ConvertOptions> convert_options(const ConvertFlags& flags) {
         "--weights vq or vptq");
   }
   TERN_TRY(check_vptq(flags));
+  if (vptq && !vectors) options.vq = {};  // vptq_options has what is meant, and other limits
   if (!planes && !vectors && !vptq && !flags.calibration.path.empty())
     return invalid_argument("--calibrate belongs to --weights ptqtp, vq or vptq");
   for (WeightChoice* table : {&options.head, &options.embed}) {  // as beside other low-bit layers

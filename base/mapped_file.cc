@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/file_descriptor.h"
+#include "base/huge_pages.h"
 
 namespace tern {
 namespace {
@@ -57,7 +58,6 @@ Status MappedFile::map(int fd, size_t size) {
 }
 
 Status MappedFile::copy(int fd, size_t size) {
-  constexpr size_t kHugePage = size_t{2} << 20;
   const auto fails = [&] { return out_of_memory("not enough memory for a copy of " + path_); };
   if (size > SIZE_MAX - 2 * kHugePage) return fails();
   const size_t room = size + 2 * kHugePage;
@@ -66,7 +66,7 @@ Status MappedFile::copy(int fd, size_t size) {
   memory_ = memory, memory_size_ = room;
   const uintptr_t start = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
   std::byte* data = reinterpret_cast<std::byte*>(start);
-  ::madvise(data, (size + kHugePage - 1) / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish, which may not be granted
+  wish_huge_pages(data, (size + kHugePage - 1) / kHugePage * kHugePage);
   TERN_TRY(read_all(fd, data, size, path_));
   ::mprotect(memory, room, PROT_READ);
   data_ = data, size_ = size;

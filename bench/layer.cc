@@ -86,12 +86,11 @@ void Layer::make_weights(const LayerShape& shape, uint64_t footprint) {
     for (uint64_t i = 0; i < scales; ++i) store_float(e.scale_type, scales_.get(), i, 0.01f);
   }
   weight_ = {e, layout, shape.rows, shape.cols, codes_.get(), scales_.get()};
-  if (e.kind == EncodingKind::vector) make_codebook(random);
+  if (e.kind == EncodingKind::vector) make_codebook(random, shape.int8_codebooks || kernel_.input == LinearInput::int8);
 }
 
-// f16, or for int8 activations int8 that tables of int16 can take.
-void Layer::make_codebook(Random& random) {
-  const bool integer = kernel_.input == LinearInput::int8;
+// f16, or int8 that tables of int16 can take.
+void Layer::make_codebook(Random& random, bool integer) {
   const uint64_t entries = codebook_entries(weight_.encoding, weight_.cols);
   const uint64_t values =
       integer ? align_up(entries, kTileRows) * align_up(weight_.encoding.length, 4) : entries * weight_.encoding.length;

@@ -20,6 +20,7 @@ struct LayerShape {
   uint32_t group = 0;                  // columns of a scale (phase: complex ones); 0: a scale per row
   bool tile = false;                   // phase: 64 complex rows share the scales of a group
   uint8_t length = 8, index_bits = 8;  // of vectors; no wider than the kernel takes
+  bool int8_codebooks = false;         // not f16; always so for int8 activations
 };
 
 // Whether the kernel's encoding has a layer of this shape.
@@ -47,7 +48,7 @@ class Layer {
   using Memory = std::unique_ptr<std::byte, Free>;
   static Memory allocate(uint64_t bytes);  // zero
 
-  void make_codebook(Random& random);
+  void make_codebook(Random& random, bool integer);
   void make_weights(const LayerShape& shape, uint64_t footprint);
   void make_input(uint64_t tokens);
 

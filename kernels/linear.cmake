@@ -36,9 +36,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # GCC 12 calls the undefined operands of its own avx512fintrin.h uninitialized (bug 105593).
   set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-  if(TERN_SANITIZE)  # kernels that this machine cannot run need no checks
+  if(TERN_SANITIZE)  # kernels that this machine cannot run need no checks; threads share AVX2's rows as they do these
     file(STRINGS /proc/cpuinfo avx512_here REGEX avx512bw LIMIT_COUNT 1)
-    if(NOT avx512_here)
+    if(TERN_SANITIZE STREQUAL thread OR NOT avx512_here)
       list(APPEND avx512 -O0 -fno-sanitize=all)
     endif()
   endif()

@@ -58,6 +58,7 @@ VECTORS = [
     ("VPTQ, vectors of 4 rows, weighted", ["--weights", "vptq", *CALIBRATION]),
     ("VPTQ, vectors of 4 rows, weighted, feedback", ["--weights", "vptq", *FEEDBACK]),
     ("the same, 3 % outliers", ["--weights", "vptq", "--outliers", "3", *FEEDBACK]),
+    ("without outliers, int8 codebooks", ["--weights", "vptq", "--int8-codebooks", *FEEDBACK]),
 ]
 
 # The second table: head and embedding alone, everything else in f32.

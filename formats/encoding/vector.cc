@@ -75,14 +75,20 @@ uint16_t vector_index(const Encoding& e, const Layout& layout, uint64_t cols, co
 
 float codebook_value(const Encoding& e, const CodebookView& book, uint64_t entry, uint32_t i) {
   if (!book.integer) return load_float(book.type, book.values, entry * e.length + i);
-  const uint64_t tile_bytes = ceil_div(uint64_t{e.length}, uint64_t{int_unit(8).cols}) * kBlockBytes;
-  const std::byte* tile = book.values + entry / kTileRows * tile_bytes;
-  return static_cast<float>(static_cast<int>(int_code(8, tile, entry % kTileRows, i)) - int_zero(8));
+  return static_cast<float>(std::to_integer<int>(book.values[codebook_byte(e, entry, i)]) - int_zero(8));
 }
 
 uint64_t codebook_entries(const Encoding& e, uint64_t cols) {
   const uint64_t groups = e.group == 0 ? 1 : ceil_div(cols, uint64_t{e.group});
   return groups * e.planes << e.bits;
+}
+
+uint32_t codebook_cols(const Encoding& e, bool integer) {
+  return integer && e.axis == VectorAxis::output ? 4 : e.length;
+}
+
+uint32_t codebook_rows_each(const Encoding& e, bool integer) {
+  return integer && e.axis == VectorAxis::output ? (e.length + 3u) / 4 : 1;
 }
 
 void decode_vector_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* codes,

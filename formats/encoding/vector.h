@@ -20,8 +20,9 @@ inline constexpr uint8_t kMinVectorLength = 2, kMaxVectorLength = 32;
 inline constexpr uint8_t kMaxIndexBits = 16;
 inline constexpr uint32_t kOutputLanes = 16, kInputLanes = 64, kLaneStep = 8;
 
-// A codebook tensor bound to memory: entry e is values e * length .. of a plain array, or row e of an int matrix of 8
-// bits, whose one scale multiplies them. Entries in the order [column group][plane][index].
+// A codebook tensor bound to memory, entries in the order [column group][plane][index]: a plain array of `length`
+// values an entry, or an int matrix of 8 bits, whose one scale multiplies them. Of that an entry is a row of `length`
+// columns along the input axis, and along the output axis ceil(length / 4) rows of 4, bytes side by side.
 struct CodebookView {
   const std::byte* values = nullptr;  // 64-byte aligned
   FloatType type = FloatType::f16;    // of a plain array
@@ -54,6 +55,13 @@ static inline uint64_t vector_book(const Encoding& e, uint64_t position, uint64_
   return (group * e.planes + plane) << e.bits;
 }
 
+// Where an int codebook has the code of value i of an entry.
+static inline uint64_t codebook_byte(const Encoding& e, uint64_t entry, uint64_t i) {
+  const uint64_t fours = (e.length + 3u) / 4, block = entry / kTileRows * fours + i / 4;
+  if (e.axis == VectorAxis::output) return entry * fours * 4 + i;
+  return block * kBlockBytes + entry % kTileRows * 4 + i % 4;
+}
+
 // The functions below: REQUIRES layout = layout_of(e, rows, cols) of a vector encoding.
 
 // indices[p * plane_stride + l * lane_stride + position], l below `lanes`, the real lanes of tile `tile`; each below
@@ -68,6 +76,9 @@ uint16_t vector_index(const Encoding& e, const Layout& layout, uint64_t cols, co
 float codebook_value(const Encoding& e, const CodebookView& book, uint64_t entry, uint32_t i);
 // Entries of the codebook tensor that a matrix of `cols` columns needs: groups * planes * 2^bits.
 uint64_t codebook_entries(const Encoding& e, uint64_t cols);
+// Columns of that tensor, and rows for each entry.
+uint32_t codebook_cols(const Encoding& e, bool integer);
+uint32_t codebook_rows_each(const Encoding& e, bool integer);
 
 // Row `row` as f32: w = fma(scale_p * codebook scale, value_p, w) over ascending planes from 0; no scales: 1.
 void decode_vector_row(const Encoding& e, const Layout& layout, uint64_t cols, const std::byte* codes,

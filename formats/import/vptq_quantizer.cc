@@ -103,11 +103,12 @@ class FittedOrder final : public FittedMatrix {
   }
 };
 
+uint64_t stage_entries(const VptqStage& shape) { return shape.cols / shape.group_cols << shape.bits; }
+
 class FittedCodebook final : public FittedMatrix {
  public:
   FittedCodebook(std::shared_ptr<const Layer> layer, const std::string& suffix, const VptqStage& shape, size_t stage)
-      : FittedMatrix(std::move(layer), suffix + ".codebook", shape.cols / shape.group_cols << shape.bits, shape.length),
-        stage_(stage) {
+      : FittedMatrix(std::move(layer), suffix + ".codebook", stage_entries(shape), shape.length), stage_(stage) {
     form.encoding = plain_encoding(FloatType::f16);
   }
 
@@ -120,6 +121,47 @@ class FittedCodebook final : public FittedMatrix {
 
  private:
   size_t stage_;
+};
+
+// The same of int8: entries in rows of four, the last of each filled up with zeros (docs/format.md, "Vectors").
+class FittedInt8Codebook final : public FittedMatrix {
+ public:
+  FittedInt8Codebook(std::shared_ptr<const Layer> layer, const std::string& suffix, const VptqStage& shape,
+                     size_t stage)
+      : FittedMatrix(std::move(layer), suffix + ".codebook", stage_entries(shape) * ((shape.length + 3) / 4), 4),
+        stage_(stage),
+        length_(shape.length) {
+    form.encoding.kind = EncodingKind::int_, form.encoding.bits = 8, form.encoding.scope = ScaleScope::tensor;
+  }
+
+  Status read_codes(uint64_t begin, uint64_t count, std::span<int8_t> out) const override {
+    TERN_ASSIGN(const VptqFit* fit, this->fit());
+    const uint64_t rows_each = (length_ + 3) / 4;
+    for (uint64_t k = 0; k < count * 4; ++k) {
+      const uint64_t row = begin + k / 4, value = row % rows_each * 4 + k % 4;
+      out[k] = value < length_ ? fit->stages[stage_].codes[row / rows_each * length_ + value] : int8_t{0};
+    }
+    return {};
+  }
+
+  Status read_scales(uint64_t, uint64_t, std::span<float> out) const override {
+    TERN_ASSIGN(const VptqFit* fit, this->fit());
+    out[0] = fit->stages[stage_].scale;
+    return {};
+  }
+
+  Status read_rows(uint64_t begin, uint64_t count, std::span<float> out) const override {
+    std::vector<int8_t> codes(count * cols);
+    float scale = 0;
+    TERN_TRY(read_codes(begin, count, codes));
+    TERN_TRY(read_scales(begin, count, std::span(&scale, 1)));
+    for (size_t i = 0; i < codes.size(); ++i) out[i] = scale * static_cast<float>(codes[i]);
+    return {};
+  }
+
+ private:
+  size_t stage_;
+  uint64_t length_;
 };
 
 class FittedIndices final : public FittedMatrix {
@@ -164,7 +206,10 @@ void add_composition(SourceModel& source, std::shared_ptr<const Layer> layer, co
   for (size_t i = 0; i < shapes.size(); ++i) {
     const bool residual = options.residual && i == 1;
     const char* suffix = i == 0 ? "" : residual ? ".residual" : ".outliers";
-    builder.add(std::make_unique<FittedCodebook>(layer, suffix, shapes[i], i));
+    if (options.int8_codebooks)
+      builder.add(std::make_unique<FittedInt8Codebook>(layer, suffix, shapes[i], i));
+    else
+      builder.add(std::make_unique<FittedCodebook>(layer, suffix, shapes[i], i));
     builder.add_term(builder.add(std::make_unique<FittedIndices>(layer, suffix, shapes[i], i, absorbed)),
                      shapes[i].col_begin, shapes[i].cols);
   }
@@ -174,26 +219,38 @@ void add_composition(SourceModel& source, std::shared_ptr<const Layer> layer, co
 
 bool is_linear(const SourceMatrix& m) { return m.name.starts_with("blocks.") && m.rows > 1; }
 
+// Outliers are few: entries that they do not need stay zero.
+Status check_vectors(const SourceMatrix& m, const VptqOptions& options) {
+  const VptqStage main = vptq_stages(options, m.cols)[0];
+  const uint64_t vectors = ceil_div(m.rows, uint64_t{main.length}) * main.group_cols;
+  if (vectors >= uint64_t{1} << main.bits) return {};
+  return invalid_argument(
+      fmt::format("layer '{}' has {} vectors of {} values for a codebook of {} entries: choose fewer bits of an index",
+                  m.name, vectors, main.length, uint64_t{1} << main.bits));
+}
+
 Status check(const SourceModel& source, const VptqOptions& o) {
   if (!source.linears.empty()) {
     return invalid_argument(fmt::format("layer '{}' of this checkpoint ({}) is stored as it is: choose no encoding",
                                         source.linears[0].linear.name, source.convention));
   }
-  const auto shaped = [](unsigned length, unsigned bits) {
-    return length >= 2 && length <= 32 && bits >= 1 && bits <= kMaxVptqBits;
+  const auto shaped = [](unsigned length, unsigned bits, unsigned most) {
+    return length >= 2 && length <= 32 && bits >= 1 && bits <= most;
   };
-  if (!shaped(o.length, o.bits) || !shaped(o.outlier_length, o.outlier_bits)) {
-    return invalid_argument(
-        fmt::format("vectors of {} with {} bits, outliers of {} with {}, expected 2 to 32 values, 1 to {} bits",
-                    o.length, o.bits, o.outlier_length, o.outlier_bits, kMaxVptqBits));
+  if (!shaped(o.length, o.bits, kMaxVptqBits) || !shaped(o.outlier_length, o.outlier_bits, kMaxOutlierBits)) {
+    return invalid_argument(fmt::format(
+        "vectors of {} with {} bits, outliers of {} with {}, expected 2 to 32 values, 1 to {} bits, outliers to {}",
+        o.length, o.bits, o.outlier_length, o.outlier_bits, kMaxVptqBits, kMaxOutlierBits));
   }
   if (o.groups == 0 || o.outlier_percent > 50) {
     return invalid_argument(
         fmt::format("{} column groups, {} % outliers, expected 1 or more, 0 to 50", o.groups, o.outlier_percent));
   }
   for (const auto& m : source.matrices) {
-    if (!is_linear(*m) || m->form.kind == SourceForm::Kind::dense) continue;
-    return invalid_argument(fmt::format("layer '{}' is no dense matrix: VPTQ takes full precision", m->name));
+    if (!is_linear(*m)) continue;
+    if (m->form.kind != SourceForm::Kind::dense)
+      return invalid_argument(fmt::format("layer '{}' is no dense matrix: VPTQ takes full precision", m->name));
+    TERN_TRY(check_vectors(*m, o));
   }
   return {};
 }
@@ -242,7 +299,8 @@ uint64_t vptq_working_bytes(const SourceModel& source, const VptqOptions& option
     const uint64_t feedback = 4 * m->cols * m->cols + threads * 8 * m->cols * kVptqRows;
     most = std::max(most, 16 * m->rows * m->cols + (options.feedback ? feedback : 0));
   }
-  return most + 16 * (kVptqSampleVectors << options.bits) * options.length + (uint64_t{16} << 20);
+  const uint64_t sample = (vptq_sample_vectors(options.bits) << options.bits) * options.length;
+  return most + 32 * sample + (uint64_t{16} << 20);
 }
 
 }  // namespace tern

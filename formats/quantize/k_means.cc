@@ -1,6 +1,7 @@
 #include "formats/quantize/k_means.h"
 
 #include <algorithm>
+#include <queue>
 #include <utility>
 
 #include "base/random.h"
@@ -134,6 +135,73 @@ Result<std::vector<float>> k_means(const KMeansOptions& options, std::span<const
   KMeans means(options, x, weights);
   TERN_TRY(means.run(interruption));
   return means.take_centers();
+}
+
+namespace {
+
+constexpr unsigned kCells = 256;
+
+struct Cell {
+  std::vector<float> x, weights;
+  double error = 0;  // with one entry
+  unsigned entries = 1;
+};
+
+// The vectors by their nearest head; no cell is empty.
+std::vector<Cell> cells_of(unsigned length, std::span<const float> x, std::span<const float> weights,
+                           std::span<const float> heads) {
+  std::vector<unsigned> nearest(x.size() / length);
+  std::vector<float> errors(nearest.size());
+#pragma omp parallel for schedule(static)
+  for (size_t v = 0; v < nearest.size(); ++v) {
+    float distances[kCells];
+    nearest[v] =
+        nearest_entry(&x[v * length], &weights[v * length], length, heads.data(), kCells, distances, &errors[v]);
+  }
+  std::vector<Cell> cells(kCells);
+  for (size_t v = 0; v < nearest.size(); ++v) {
+    Cell& cell = cells[nearest[v]];
+    for (size_t i = v * length; i < (v + 1) * length; ++i) cell.x.push_back(x[i]), cell.weights.push_back(weights[i]);
+    cell.error += errors[v];
+  }
+  std::erase_if(cells, [](const Cell& cell) { return cell.x.empty(); });
+  return cells;
+}
+
+// Deals the entries in proportion to errors, the next to the cell of the largest error an entry; none gets more than it
+// has vectors.
+void deal_entries(std::vector<Cell>& cells, unsigned length, uint64_t entries) {
+  std::priority_queue<std::pair<double, size_t>> next;
+  const auto offer = [&](size_t c) {
+    if (cells[c].entries < cells[c].x.size() / length) next.emplace(cells[c].error / cells[c].entries, c);
+  };
+  for (size_t c = 0; c < cells.size(); ++c) offer(c);
+  for (uint64_t dealt = cells.size(); dealt < entries; ++dealt) {
+    const size_t c = next.top().second;
+    next.pop();
+    ++cells[c].entries;
+    offer(c);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span<const float> x,
+                                         std::span<const float> weights, const Interruption& interruption) {
+  if (options.entries <= kFlatEntries) return k_means(options, x, weights, interruption);
+  const unsigned length = options.length;
+  TERN_ASSIGN(const auto heads, k_means({length, kCells, options.seed}, x, weights, interruption));
+  std::vector<Cell> cells = cells_of(length, x, weights, heads);
+  deal_entries(cells, length, options.entries);
+  std::vector<float> centers(static_cast<size_t>(length) * options.entries);
+  size_t first = 0;
+  for (const Cell& cell : cells) {
+    TERN_ASSIGN(const auto part, k_means({length, cell.entries, options.seed}, cell.x, cell.weights, interruption));
+    for (size_t i = 0; i < part.size(); ++i)
+      centers[i / cell.entries * options.entries + first + i % cell.entries] = part[i];
+    first += cell.entries;
+  }
+  return centers;
 }
 
 unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,

@@ -21,6 +21,14 @@ struct KMeansOptions {
 Result<std::vector<float>> k_means(const KMeansOptions& options, std::span<const float> x,
                                    std::span<const float> weights, const Interruption& interruption = {});
 
+inline constexpr unsigned kFlatEntries = 4096;
+
+// The same in two levels where there are more than kFlatEntries: 256 cells by k-means, then each cell's vectors by
+// k-means with its part of the entries, in proportion to its error. REQUIRES as many vectors as
+// entries.
+Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span<const float> x,
+                                         std::span<const float> weights, const Interruption& interruption = {});
+
 // The entry nearest to x by the weighted squared error, the first of equals. centers: [value][entry]; distances: room
 // for one value an entry. best: its error.
 unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,

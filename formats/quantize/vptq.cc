@@ -7,8 +7,10 @@
 
 #include "base/checked.h"
 #include "base/half.h"
+#include "formats/quantize/entry_search.h"
 #include "formats/quantize/error_feedback.h"
 #include "formats/quantize/k_means.h"
+#include "formats/quantize/round_to_nearest.h"
 
 namespace tern {
 namespace {
@@ -61,7 +63,7 @@ class Vptq {
     }
     for (uint64_t c = 0; c < cols_; ++c) {
       const float factor = in_f16(high[c] - low[c]);
-      fit_.offsets.push_back(in_f16(low[c]));
+      fit_.offsets.push_back(in_f16(options_.int8_codebooks ? (low[c] + high[c]) / 2 : low[c]));
       fit_.factors.push_back(factor > 0 ? factor : 1.f);
     }
   }
@@ -108,7 +110,7 @@ class Vptq {
   // Those of a stage from vectors of left_, bands at equal distances.
   Status train(VptqStage& stage) {
     const uint64_t bands = ceil_div(rows_, uint64_t{stage.length}), entries = uint64_t{1} << stage.bits;
-    const uint64_t wanted = std::max(kSampleValues / stage.length, kVptqSampleVectors * entries);
+    const uint64_t wanted = std::max(kSampleValues / stage.length, vptq_sample_vectors(stage.bits) * entries);
     const uint64_t count = std::clamp<uint64_t>(wanted / stage.group_cols, 1, bands);
     for (uint64_t group = 0; group < stage.cols / stage.group_cols; ++group) {
       std::vector<float> vectors, weights;
@@ -117,11 +119,23 @@ class Vptq {
         for (uint64_t s = begin; s < begin + stage.group_cols; ++s) add_vector(stage, band, s, vectors, weights);
       }
       const KMeansOptions options{stage.length, static_cast<unsigned>(entries), options_.seed};
-      TERN_ASSIGN(const auto centers, k_means(options, vectors, weights, interruption_));
+      TERN_ASSIGN(const auto centers, split_k_means(options, vectors, weights, interruption_));
       for (uint64_t i = 0; i < centers.size(); ++i)  // [value][entry]
-        stage.codebook[(group * entries + i % entries) * stage.length + i / entries] = in_f16(centers[i]);
+        stage.codebook[(group * entries + i % entries) * stage.length + i / entries] = centers[i];
     }
+    round_codebooks(stage);
     return {};
+  }
+
+  void round_codebooks(VptqStage& stage) const {
+    if (options_.int8_codebooks) {
+      stage.codes.resize(stage.codebook.size());
+      stage.scale = round_to_nearest_int8(stage.codebook, FloatType::f32, stage.codes);
+    }
+    for (size_t i = 0; i < stage.codebook.size(); ++i) {
+      float& value = stage.codebook[i];
+      value = options_.int8_codebooks ? stage.scale * static_cast<float>(stage.codes[i]) : in_f16(value);
+    }
   }
 
   void add_vector(const VptqStage& stage, uint64_t band, uint64_t s, std::vector<float>& vectors,
@@ -160,8 +174,12 @@ class Vptq {
         const uint64_t group = i / length / entries, entry = i / length % entries;
         centers[(group * length + i % length) * entries + entry] = stage.codebook[i];
       }
+      for (size_t at = 0; at < centers.size(); at += length * entries)
+        searches.emplace_back(std::span(centers).subspan(at, length * entries), stage.length,
+                              static_cast<unsigned>(entries));
     }
     std::vector<float> centers;
+    std::vector<EntrySearch> searches;  // of a group
   };
 
   // A run of rows, whole bands of every stage.
@@ -207,13 +225,13 @@ class Vptq {
     void take(size_t at, uint64_t first, uint64_t rows, uint64_t s) {
       VptqStage& stage = all_.fit_.stages[at];
       const uint64_t entries = uint64_t{1} << stage.bits, column = s - stage.col_begin;
-      const float* centers = &books_[at].centers[column / stage.group_cols * stage.length * entries];
+      const uint64_t group = column / stage.group_cols;
+      const float* centers = &books_[at].centers[group * stage.length * entries];
       for (uint64_t row = first; row < first + rows; row += stage.length) {
         const uint64_t count = std::min<uint64_t>(stage.length, first + rows - row);
         float x[32] = {}, weights[32] = {};
         for (uint64_t t = 0; t < count; ++t) x[t] = all_.left_[(row + t) * all_.cols_ + s], weights[t] = 1;
-        const unsigned k =
-            nearest_entry(x, weights, stage.length, centers, static_cast<unsigned>(entries), distances_.data());
+        const unsigned k = books_[at].searches[group].nearest(x, weights, distances_.data());
         stage.indices[row / stage.length * stage.cols + column] = static_cast<uint16_t>(k);
         for (uint64_t t = 0; t < count; ++t) all_.left_[(row + t) * all_.cols_ + s] -= centers[t * entries + k];
       }
@@ -266,7 +284,8 @@ std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
   while ((cols - outliers) % options.groups != 0) ++outliers;
   std::vector<VptqStage> stages;
   const auto add = [&](unsigned length, unsigned bits, uint64_t begin, uint64_t count, uint64_t groups) {
-    stages.push_back({length, bits, begin, count, count / groups, {}, {}});
+    VptqStage& s = stages.emplace_back();
+    s.length = length, s.bits = bits, s.col_begin = begin, s.cols = count, s.group_cols = count / groups;
   };
   for (int stage = 0; stage < (options.residual ? 2 : 1); ++stage)
     add(options.length, options.bits, outliers, cols - outliers, options.groups);

@@ -17,9 +17,10 @@
 
 namespace tern {
 
-inline constexpr unsigned kMaxVptqBits = 12;        // of an index: k-means with more entries takes too long
-inline constexpr uint64_t kVptqRows = 1088;         // of a run that one thread quantizes, at most
-inline constexpr uint64_t kVptqSampleVectors = 32;  // that a codebook is trained on, for each entry
+inline constexpr unsigned kMaxVptqBits = 16, kMaxOutlierBits = 12;  // of an index
+inline constexpr uint64_t kVptqRows = 1088;                         // of a run that one thread quantizes, at most
+// Vectors that a codebook is trained on, for each entry.
+constexpr uint64_t vptq_sample_vectors(unsigned bits) { return bits > 12 ? 8 : 32; }
 
 struct VptqOptions {
   unsigned length = 6, bits = 12;  // of the main vectors
@@ -28,6 +29,7 @@ struct VptqOptions {
   unsigned outlier_percent = 0;    // of the columns, rounded up until the others fall into equal groups
   unsigned outlier_length = 4, outlier_bits = 8;
   bool feedback = false;
+  bool int8_codebooks = false;  // instead of f16; columns are then brought to [-1/2, 1/2]
   uint64_t seed = 1;
 };
 
@@ -35,7 +37,9 @@ struct VptqOptions {
 struct VptqStage {
   unsigned length = 0, bits = 0;
   uint64_t col_begin = 0, cols = 0, group_cols = 0;  // stored columns
-  std::vector<float> codebook;                       // [group][2^bits][length], numbers of f16
+  std::vector<float> codebook;                       // [group][2^bits][length], numbers of f16 or scale * codes
+  float scale = 1;                                   // of int8 codebooks, one for all groups
+  std::vector<int8_t> codes;                         // the same; else empty
   std::vector<uint16_t> indices;                     // [band of length rows][column]
 };
 
@@ -50,7 +54,8 @@ struct VptqFit {
 std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols);
 
 // weights: [rows][cols], finite. triangle: the Hessian as in hessian_factor.h, or empty; outliers and feedback need
-// one. Memory: for 16 bytes a weight, 4 cols^2 with feedback.
+// one. More than 12 bits need as many vectors as entries in every group of columns. Memory: for 16 bytes a weight, 4
+// cols^2 with feedback.
 Result<VptqFit> fit_vptq(const VptqOptions& options, std::span<const float> weights, uint64_t cols,
                          std::span<const double> triangle, const Interruption& interruption = {});
 

@@ -66,7 +66,7 @@ Status validate_tensor(const TensorRecord& t) {
   return error.code() == Code::invalid_argument ? corrupt(error.message()) : error;
 }
 
-// Plain floats, or along the input axis int of 8 bits with one scale. REQUIRES both records valid by themselves.
+// Plain floats, or int of 8 bits with one scale. REQUIRES both records valid by themselves.
 Status validate_codebook(const std::vector<TensorRecord>& tensors, const TensorRecord& t) {
   const Encoding& e = t.encoding;
   if (e.kind != EncodingKind::vector) {
@@ -79,14 +79,14 @@ Status validate_codebook(const std::vector<TensorRecord>& tensors, const TensorR
   const TensorRecord& book = tensors[t.codebook];
   const Encoding& values = book.encoding;
   const bool integer = values.kind == EncodingKind::int_ && values.bits == 8 && values.scope == ScaleScope::tensor;
-  if (values.kind != EncodingKind::plain && !(integer && e.axis == VectorAxis::input)) {
-    return corrupt(fmt::format("codebook '{}' is {}, expected plain{}", book.name, describe(values),
-                               e.axis == VectorAxis::input ? " or 8-bit int with a scale per tensor" : ""));
+  if (values.kind != EncodingKind::plain && !integer) {
+    return corrupt(fmt::format("codebook '{}' is {}, expected plain or 8-bit int with a scale per tensor", book.name,
+                               describe(values)));
   }
-  const uint64_t entries = codebook_entries(e, t.cols);
-  if (book.rows == entries && book.cols == e.length) return {};
-  return corrupt(fmt::format("codebook '{}' is {} x {}, expected {} x {}", book.name, book.rows, book.cols, entries,
-                             e.length));
+  const uint64_t rows = codebook_entries(e, t.cols) * codebook_rows_each(e, integer), cols = codebook_cols(e, integer);
+  if (book.rows == rows && book.cols == cols) return {};
+  return corrupt(
+      fmt::format("codebook '{}' is {} x {}, expected {} x {}", book.name, book.rows, book.cols, rows, cols));
 }
 
 Status validate_chat(const ModelDescription& d) {

@@ -52,7 +52,9 @@ void attend_alone(AttentionQuery& query, const Keys& keys, const Values& values,
   uint64_t j = query.begin;
   for (; j + kAtOnce <= query.end; j += kAtOnce) dot_keys<V, kAtOnce>(query.q, keys, d, j, scale, p);
   for (; j < query.end; ++j) dot_keys<V, 1>(query.q, keys, d, j, scale, p);
-  const V decay = V::broadcast(update_softmax<V>(query, p));
+  float decays[simd::kLanes];
+  update_softmax<V>(&query, 1, p, decays);
+  const V decay = V::broadcast(decays[0]);
   uint64_t i = 0;
   for (; i + kAtOnce * simd::kLanes <= d; i += kAtOnce * simd::kLanes) {
     add_values<V, kAtOnce>(query, p, values, d, i, decay);

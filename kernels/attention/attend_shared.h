@@ -8,29 +8,50 @@
 
 namespace tern {
 
-// From scores to probabilities p[begin, end), not divided by their sum; the state goes on. Returns the decay of what
-// is accumulated. Entries outside [begin, end) may hold any number, and become 0.
+// The largest score that the query has met. Scores outside [begin, end) may be any number, and become -infinity.
 template <class V>
-float update_softmax(AttentionQuery& query, float* p) {
-  constexpr uint64_t kParts = kCacheBlock / simd::kLanes;
+float largest_score(const AttentionQuery& query, float* p) {
   for (uint64_t j = 0; j < query.begin; ++j) p[j] = -__builtin_inff();
   for (uint64_t j = query.end; j < kCacheBlock; ++j) p[j] = -__builtin_inff();
-  V best = V::broadcast(query.state.max), sums = V::broadcast(0.f), scores[kParts];
-  for (uint64_t i = 0; i < kParts; ++i) {
-    scores[i] = V::load(p + i * simd::kLanes);
-    best = choose(greater(scores[i], best), scores[i], best);
+  V best = V::broadcast(query.state.max);
+  for (uint64_t i = 0; i < kCacheBlock; i += simd::kLanes) {
+    const V scores = V::load(p + i);
+    best = choose(greater(scores, best), scores, best);
   }
-  const V largest = V::broadcast(max_lanes(best));
-  for (uint64_t i = 0; i < kParts; ++i) {
-    scores[i] = simd::exp_lanes(scores[i] - largest);
-    scores[i].store(p + i * simd::kLanes);
-    sums = sums + scores[i];
+  return max_lanes(best) + 0.f;  // one zero: ISAs differ in which of 0 and -0 is the larger
+}
+
+// Returns the sum of the probabilities that the scores become.
+template <class V>
+float probabilities(float largest, float* p) {
+  V sums = V::broadcast(0.f);
+  for (uint64_t i = 0; i < kCacheBlock; i += simd::kLanes) {
+    const V e = simd::exp_lanes(V::load(p + i) - V::broadcast(largest));
+    e.store(p + i);
+    sums = sums + e;
   }
-  float decays[simd::kLanes];
-  simd::exp_lanes(V::broadcast(query.state.max) - largest).store(decays);
-  query.state.max = max_lanes(best) + 0.f;  // one zero: ISAs differ in which of 0 and -0 is the larger
-  query.state.sum = __builtin_fmaf(query.state.sum, decays[0], sum_lanes(sums));
-  return decays[0];
+  return sum_lanes(sums);
+}
+
+// From scores to probabilities, those of [begin, end), not divided by their sum, for `count` queries with kCacheBlock
+// scores each; their states go on. decays: of what is accumulated, up to a multiple of 16 of them are written. What
+// waits for one query leaves room for the next; the exponentials of 16 decays are one.
+template <class V>
+void update_softmax(AttentionQuery* queries, uint64_t count, float* p, float* decays) {
+  float largest[simd::kLanes], before[simd::kLanes] = {};
+  for (uint64_t first = 0; first < count; first += simd::kLanes, queries += simd::kLanes, decays += simd::kLanes) {
+    const uint64_t n = count - first < simd::kLanes ? count - first : simd::kLanes;
+    for (uint64_t i = n; i < simd::kLanes; ++i) largest[i] = 0.f;
+    for (uint64_t i = 0; i < n; ++i) {
+      before[i] = queries[i].state.max;
+      queries[i].state.max = largest[i] = largest_score<V>(queries[i], p + (first + i) * kCacheBlock);
+    }
+    simd::exp_lanes(V::load(before) - V::load(largest)).store(decays);
+    for (uint64_t i = 0; i < n; ++i) {
+      float& sum = queries[i].state.sum;
+      sum = __builtin_fmaf(sum, decays[i], probabilities<V>(largest[i], p + (first + i) * kCacheBlock));
+    }
+  }
 }
 
 // One of the four steps of a transposition: lanes with the bit `distance` of their number set change places with lanes
@@ -115,11 +136,13 @@ struct ScoreTree {
   }
 };
 
+// Of the positions before `end`, and up to 15 more.
 template <class V, int n>
-void score(const AttentionQuery* queries, const float* keys, uint64_t d, uint64_t padded, float scale, float* p) {
+void score(const AttentionQuery* queries, const float* keys, uint64_t end, uint64_t d, uint64_t padded, float scale,
+           float* p) {
   const float* q[n];
   for (int k = 0; k < n; ++k) q[k] = queries[k].q;
-  for (uint64_t j = 0; j < kCacheBlock; j += simd::kLanes) {
+  for (uint64_t j = 0; j < end; j += simd::kLanes) {
     const auto sums = ScoreTree<V, n>{q, keys + j, d, padded}.template node<0, 1>();
     unroll<n>([&](auto k) TERN_LAMBDA { (V::broadcast(scale) * sums.of[k]).store(p + k * kCacheBlock + j); });
   }
@@ -199,10 +222,10 @@ void attend_shared(const Keys& keys, const Values& values, const AttentionBlock&
   unpack_values<V>(values, d, padded, end, v);
   for (uint64_t i = 0; i < count;) {
     i += take_group<kTogether<V>>(count - i, [&](auto n) TERN_LAMBDA {
-      score<V, n>(queries + i, k, d, padded, block.scale, p + i * kCacheBlock);
+      score<V, n>(queries + i, k, end, d, padded, block.scale, p + i * kCacheBlock);
     });
   }
-  for (uint64_t i = 0; i < count; ++i) decays[i] = update_softmax<V>(queries[i], p + i * kCacheBlock);
+  update_softmax<V>(queries, count, p, decays);
   for (uint64_t i = 0; i < count;) {
     i += take_group<kTogether<V>>(count_alike<V>(queries + i, count - i), [&](auto n) TERN_LAMBDA {
       accumulate<V, n>(queries + i, p + i * kCacheBlock, decays + i, v, padded, d);

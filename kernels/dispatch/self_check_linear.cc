@@ -32,11 +32,12 @@ struct Shape {
 };
 
 constexpr uint32_t kGroup = 26;  // a multiple of no block
-// Tiles and tokens count 1 + 2 + 4 (+ 8), so that register blocks of every size come up.
+// Tiles and tokens count 1 + 2 + 4 (+ 8), so that register blocks of every size come up; 11 tokens are still few for
+// kernels that unpack a tile for many.
 constexpr Shape kShapes[] = {
     {ScaleScope::group, FloatType::f16, 2, 235, 57, 1, true, 0, false},
     {ScaleScope::group, FloatType::bf16, 1, 47, 57, 15, false, 0, false},
-    {ScaleScope::row, FloatType::f32, 3, 57, 21, 5, false, 1, false},
+    {ScaleScope::row, FloatType::f32, 3, 57, 21, 11, false, 1, false},
     {ScaleScope::tensor, FloatType::f32, 2, 2, 37, 1, false, 0, true},
 };
 
@@ -44,11 +45,11 @@ constexpr Shape kShapes[] = {
 constexpr Shape kVectorShapes[3][4] = {
     {{ScaleScope::none, FloatType::f32, 1, 283, 37, 1, false, 0, false, {8, 16}},
      {ScaleScope::row, FloatType::f32, 2, 205, 23, 15, false, 0, false, {6, 12, 10, FloatType::bf16}},
-     {ScaleScope::tensor, FloatType::f32, 1, 500, 19, 5, false, 1, false, {12, 8}},
-     {ScaleScope::none, FloatType::f32, 1, 77, 21, 1, false, 0, false, {4, 5, 0, FloatType::f32}}},
+     {ScaleScope::tensor, FloatType::f32, 1, 500, 19, 5, false, 1, false, {12, 8, 0, FloatType::f16, true}},
+     {ScaleScope::none, FloatType::f32, 1, 301, 21, 1, false, 0, false, {7, 11, 0, FloatType::f32, true}}},
     {{ScaleScope::row, FloatType::f16, 1, 587, 150, 1, false, 0, false, {4, 8}},
      {ScaleScope::row, FloatType::f32, 2, 139, 57, 15, false, 1, false, {8, 8, 24, FloatType::f16, true}},
-     {ScaleScope::tensor, FloatType::bf16, 1, 75, 37, 5, false, 0, false, {4, 4, 0, FloatType::f32}},
+     {ScaleScope::tensor, FloatType::bf16, 1, 75, 37, 5, false, 0, false, {2, 4, 0, FloatType::f32}},
      {ScaleScope::none, FloatType::f32, 1, 66, 1029, 1, false, 0, true, {7, 8, 0, FloatType::bf16}}},
     {{ScaleScope::row, FloatType::f16, 1, 75, 61, 1, false, 0, false, {8, 16}},
      {ScaleScope::row, FloatType::f32, 2, 139, 57, 15, false, 1, false, {8, 12, 16}},
@@ -142,7 +143,7 @@ class Layer {
   // Entries of every value; extreme: of the largest and the smallest code.
   void make_codebook(bool rounded) {
     const Vectors& v = shape_.vectors;
-    const bool integer = rounded || v.integer;  // of length 4: sums fit int16, of others they do not
+    const bool integer = rounded || v.integer;  // of length 2 and 4: sums fit int16, of others they do not
     const uint64_t entries = codebook_entries(encoding_, weight_.cols);
     const uint64_t values = integer ? align_up(entries, kTileRows) * align_up(v.length, 4) : entries * v.length;
     book_ = Lines<std::byte>(values * (integer ? 1 : float_bytes(v.value_type)));
@@ -153,7 +154,7 @@ class Layer {
     }
     for (uint64_t i = 0; i < values && integer; ++i) {
       const uint64_t r = random_.next();
-      book_.data()[i] = static_cast<std::byte>(shape_.extreme ? (r >> 63) * 255 : v.length == 4 ? 64 + r % 128 : r);
+      book_.data()[i] = static_cast<std::byte>(shape_.extreme ? (r >> 63) * 255 : v.length <= 4 ? 64 + r % 128 : r);
     }
     weight_.codebook = {book_.data(), v.value_type, integer, integer ? draw_scale() : 1.f};
   }

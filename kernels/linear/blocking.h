@@ -20,11 +20,25 @@ struct TokenRange {
   uint64_t begin = 0, end = 0;
 };
 
+// A batch writes each token's sums a row of outputs apart; lines asked for before they are computed are there when they
+// are stored. The last value of the last tile is asked for too: outputs need no alignment.
+template <int tiles, int tokens>
+TERN_INLINE void expect_outputs(const LinearCall& call, uint64_t tile, uint64_t m) {
+  constexpr uint64_t kTileBytes = kTileRows * sizeof(float);
+  unroll<tokens>([&](auto k) TERN_LAMBDA {
+    const uintptr_t y = reinterpret_cast<uintptr_t>(call.out.y + (m + k()) * call.out.stride) + tile * kTileBytes;
+    unroll<tiles>([&](auto t) TERN_LAMBDA { __builtin_prefetch(reinterpret_cast<void*>(y + t() * kTileBytes), 1); });
+    __builtin_prefetch(reinterpret_cast<void*>(y + tiles * kTileBytes - sizeof(float)), 1);
+  });
+}
+
 // Body::run<tiles, tokens>(call, tile, m) computes `tiles` row tiles from `tile` for `tokens` inputs from m.
 template <class Body, int tiles, int tokens>
 TERN_INLINE void walk_tokens(const LinearCall& call, uint64_t tile, TokenRange range) {
-  for (; range.begin + tokens <= range.end; range.begin += tokens)
+  for (; range.begin + tokens <= range.end; range.begin += tokens) {
+    if constexpr (tokens > 1) expect_outputs<tiles, tokens>(call, tile, range.begin);
     Body::template run<tiles, tokens>(call, tile, range.begin);
+  }
   if constexpr (tokens > 1) walk_tokens<Body, tiles, tokens / 2>(call, tile, range);
 }
 
@@ -38,10 +52,9 @@ TERN_INLINE void walk_tiles(const LinearCall& call, TileRange range, TokenRange 
 
 // Tokens whose inputs stay in the second cache while all tiles use them, a multiple of 8. Weights of few bits are read
 // again for each such run; they are the smaller part.
-inline uint64_t tokens_at_once(const InputView& in) {
-  constexpr uint64_t kBytes = 128 * 1024;
+inline uint64_t tokens_at_once(const InputView& in, uint64_t bytes = 128 * 1024) {
   const uint64_t each = in.codes ? in.code_stride : in.x_stride * sizeof(float);
-  return each * 16 > kBytes ? 8 : kBytes / each / 8 * 8;
+  return each * 16 > bytes ? 8 : bytes / each / 8 * 8;
 }
 
 // One token takes many tiles at once, to hide latency; a batch takes many tokens, to share unpacking.

@@ -1,13 +1,13 @@
 #include "runtime/model/block.h"
 
 #include <algorithm>
-#include <cstring>
 #include <initializer_list>
 #include <numeric>
 
 #include "base/checked.h"
 #include "formats/encoding/values.h"
 #include "runtime/model/attention.h"
+#include "runtime/model/heads.h"
 #include "runtime/model/linear_dealer.h"
 #include "runtime/model/rope_table.h"
 
@@ -49,12 +49,14 @@ class Forward {
     }
     barrier();
     clock_.enter(Stage::rope);
-    rotate_and_append(b, layer);
+    prepare_heads(m_, p_, run_, tokens(), b, layer);
     barrier();
+    if (layer + 1 == c_.layers) keep_asking();
+    if (p_.tokens.empty()) return;
     clock_.enter(Stage::attention);
     attend(m_, p_, me_, b.attn_out, layer);
     barrier();
-    if (complex_) split_attention(b.attn_out);
+    if (complex_) join_complex_heads(m_, p_, tokens(), b.attn_out);
     finish_mid(b.attn_sub_norm, b.attn_out);
     barrier();
     clock_.enter(Stage::attention_out);
@@ -71,6 +73,22 @@ class Forward {
     clock_.enter(Stage::down);
     linear_and_add(b.down, b.ffn_mid);
     barrier();
+  }
+
+  // Once the last block has all keys and values, only tokens that ask for logits go on; an observer sees all.
+  void keep_asking() {
+    if (p_.observer || p_.asking.size() == p_.tokens.size()) return;
+    for (uint64_t i = 0; me_.index() == 0 && i < p_.wanted.size(); ++i) {  // ascending: no row that is read later
+      move_row(p_.x, c_.hidden_size, p_.wanted[i], i);
+      move_row(p_.q, m_.q_size(), p_.wanted[i], i);
+    }
+    p_.tokens = p_.asking;
+    moved_ = true;
+    barrier();
+  }
+
+  static void move_row(float* rows, uint64_t n, uint64_t from, uint64_t to) {
+    if (from != to) std::memcpy(rows + to * n, rows + from * n, n * sizeof(float));
   }
 
   void barrier() {
@@ -220,91 +238,12 @@ class Forward {
     clock_.enter(Stage::gate_up);
   }
 
-  // Complex vectors have all real parts before all imaginary ones; attention takes those of each head side by side.
-  void reorder(uint64_t heads, bool by_heads, float* x, float* spare) const {
-    const uint64_t half = c_.head_dim / 2;
-    std::memcpy(spare, x, heads * c_.head_dim * sizeof(float));
-    for (uint64_t i = 0; i < 2 * heads; ++i) {
-      const uint64_t in_heads = i * half, in_parts = (i % 2 * heads + i / 2) * half;
-      std::memcpy(x + (by_heads ? in_heads : in_parts), spare + (by_heads ? in_parts : in_heads), half * sizeof(float));
-    }
-  }
-
-  // What attention left in mid, as a complex vector; q is done with.
-  void split_attention(const InputPlan& out) {
-    const Range mine = tokens();
-    for (uint64_t t = mine.begin; t < mine.end; ++t)
-      reorder(c_.heads, false, p_.mid.x + t * out.x_stride, p_.q + t * m_.q_size());
-  }
-
-  void normalize_heads(const std::vector<float>& weight, uint64_t heads, float* x) {
-    if (weight.empty()) return;
-    for (uint64_t h = 0; h < heads; ++h) {
-      e_.rms_norm(x + h * c_.head_dim, weight.data(), c_.norm_eps, c_.head_dim, x + h * c_.head_dim);
-    }
-  }
-
-  void rotate_and_append(const Block& b, uint32_t layer) {
-    const auto rotate = c_.rope_pairing == RopePairing::halves ? e_.rope_halves : e_.rope_interleaved;
-    const uint64_t d = c_.head_dim;
-    const Range mine = tokens();
-    finish_qkv(b, mine);
-    for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      const float *cos = p_.cos + t * (d / 2), *sin = p_.sin + t * (d / 2);
-      float *q = p_.q + t * m_.q_size(), *k = p_.k + t * m_.kv_size();
-      if (complex_) {  // mid is free until attention fills it
-        float* spare = p_.mid.x + t * b.attn_out.x_stride;
-        reorder(c_.heads, true, q, spare);
-        reorder(c_.kv_heads, true, k, spare);
-        reorder(c_.kv_heads, true, p_.v + t * m_.kv_size(), spare);
-      }
-      normalize_heads(b.q_norm, c_.heads, q);
-      normalize_heads(b.k_norm, c_.kv_heads, k);
-      for (uint64_t h = 0; h < c_.heads; ++h) rotate(q + h * d, cos, sin, d);
-      for (uint64_t h = 0; h < c_.kv_heads; ++h) rotate(k + h * d, cos, sin, d);
-      append(layer, t);
-    }
-  }
-
-  void finish_qkv(const Block& b, Range mine) {
-    run_.finish_tokens(b.q, mine, p_.q);
-    run_.finish_tokens(b.k, mine, p_.k);
-    run_.finish_tokens(b.v, mine, p_.v);
-    if (b.qkv.rows == 0) return;
-    run_.finish_tokens(b.qkv, mine, p_.fused);
-    const uint64_t q = m_.q_size(), kv = m_.kv_size();
-    for (uint64_t t = mine.begin; t < mine.end; ++t) {
-      const float* fused = p_.fused + t * b.qkv.rows;
-      std::memcpy(p_.q + t * q, fused, q * sizeof(float));
-      std::memcpy(p_.k + t * kv, fused + q, kv * sizeof(float));
-      std::memcpy(p_.v + t * kv, fused + q + kv, kv * sizeof(float));
-    }
-  }
-
-  void append(uint32_t layer, uint64_t t) {
-    const BatchToken& token = p_.tokens[t];
-    std::byte* block = token.blocks[token.position / kCacheBlock].get();
-    const uint64_t d = c_.head_dim, slot = token.position % kCacheBlock * d;
-    for (uint64_t h = 0; h < c_.kv_heads; ++h) {
-      put(p_.cache.key_type, p_.k + t * m_.kv_size() + h * d, block + p_.cache.keys_at(layer, h), slot);
-      put(p_.cache.value_type, p_.v + t * m_.kv_size() + h * d, block + p_.cache.values_at(layer, h), slot);
-    }
-  }
-
-  void put(FloatType type, const float* x, std::byte* array, uint64_t at) {
-    if (type == FloatType::f32) {
-      std::memcpy(array + at * sizeof(float), x, c_.head_dim * sizeof(float));
-    } else {
-      e_.to_f16(x, c_.head_dim, reinterpret_cast<uint16_t*>(array) + at);
-    }
-  }
-
   void head() {
     const uint64_t count = p_.wanted.size();
     for_each_run(me_.share(count), m_.head_in, [&](Range run) {
       clock_.enter(Stage::norm);
       for (uint64_t i = run.begin; i < run.end; ++i) {
-        const float* x = p_.x + p_.wanted[i] * uint64_t{c_.hidden_size};
+        const float* x = p_.x + (moved_ ? i : p_.wanted[i]) * c_.hidden_size;
         e_.rms_norm(x, m_.output_norm.data(), c_.final_norm_eps, c_.hidden_size, p_.in.x + i * m_.head_in.x_stride);
       }
       clock_.enter(Stage::round);
@@ -321,7 +260,8 @@ class Forward {
   const Model::Parts& m_;
   const ModelConfig& c_;
   const ElementKernels& e_;
-  const MicroBatch& p_;
+  MicroBatch p_;
+  bool moved_ = false;  // the tokens that ask, to the first rows of x and q
   const ThreadTeam::Member& me_;
   const LinearRun run_;
   const LinearDealer dealer_;

@@ -1,7 +1,7 @@
 // The forward pass of a piece: tokens of any sequences through all decoder blocks, and the head for those that
-// ask. Every member of a thread team calls forward() with the same piece. The split never changes a result: linears are
-// dealt by row tiles to whoever is free, norms, input forms and output steps over whole rows by tokens, attention by
-// (token, head).
+// ask; the last block only adds the keys and values of the others. Every member of a thread team calls forward() with
+// the same piece. The split never changes a result: linears are dealt by row tiles to whoever is free, norms, input
+// forms and output steps over whole rows by tokens, attention by (token, head).
 #pragma once
 
 #include <array>
@@ -35,8 +35,9 @@ class InputObserver {
 
 struct MicroBatch {
   std::span<const BatchToken> tokens;
-  std::span<const uint32_t> wanted;  // indices into tokens, ascending
-  float* logits = nullptr;           // [wanted][vocab_size]
+  std::span<const uint32_t> wanted;    // indices into tokens, ascending
+  std::span<const BatchToken> asking;  // the tokens at these indices
+  float* logits = nullptr;             // [wanted][vocab_size]
   CacheLayout cache;
   InputObserver* observer = nullptr;
   Profile* profile = nullptr;

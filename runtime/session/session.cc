@@ -70,7 +70,7 @@ struct Session::State {
 
   AlignedBuffer<float> logits;
   uint64_t logits_count = 0;
-  std::vector<BatchToken> piece_tokens;
+  std::vector<BatchToken> piece_tokens, piece_asking;
   std::vector<uint32_t> piece_wanted;
 };
 
@@ -186,15 +186,18 @@ void Session::State::run_piece(std::span<const StepToken> tokens, float* out) {
   for (const auto& [id, count] : counts) sequences.at(id).reserve(pool, count);
   piece_tokens.clear();
   piece_wanted.clear();
+  piece_asking.clear();
   for (const StepToken& t : tokens) {
     SequenceCache& cache = sequences.at(t.sequence);
     if (t.want_logits) piece_wanted.push_back(static_cast<uint32_t>(piece_tokens.size()));
     piece_tokens.push_back({t.token, cache.length(), cache.blocks()});
+    if (t.want_logits) piece_asking.push_back(piece_tokens.back());
     cache.extend(1);
   }
   MicroBatch piece;
   piece.tokens = piece_tokens;
   piece.wanted = piece_wanted;
+  piece.asking = piece_asking;
   piece.logits = out;
   piece.cache = pool.layout();
   piece.observer = options.observer;

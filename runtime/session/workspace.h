@@ -6,11 +6,13 @@
 #include <new>
 #include <vector>
 
+#include "base/checked.h"
+#include "base/huge_pages.h"
 #include "runtime/model/block.h"
 
 namespace tern {
 
-// Uninitialised memory on a cache line; grows, forgetting its contents.
+// Uninitialised memory on a cache line, in huge pages where it fills some; grows, forgetting its contents.
 template <class T>
 class AlignedBuffer {
  public:
@@ -23,7 +25,11 @@ class AlignedBuffer {
   T* grow(uint64_t n) {
     if (n <= size_) return data_;
     free();
-    data_ = static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{kBlockBytes}));
+    const uint64_t bytes = n * sizeof(T);
+    alignment_ = bytes < 2 * kHugePage ? kBlockBytes : kHugePage;
+    const uint64_t whole = align_up(bytes, alignment_);
+    data_ = static_cast<T*>(::operator new (whole, std::align_val_t{alignment_}));
+    if (alignment_ == kHugePage) wish_huge_pages(data_, whole);
     size_ = n;
     return data_;
   }
@@ -31,12 +37,12 @@ class AlignedBuffer {
 
  private:
   void free() {
-    ::operator delete (data_, std::align_val_t{kBlockBytes});
+    ::operator delete (data_, std::align_val_t{alignment_});
     data_ = nullptr;
     size_ = 0;
   }
   T* data_ = nullptr;
-  uint64_t size_ = 0;
+  uint64_t size_ = 0, alignment_ = kBlockBytes;
 };
 
 class Workspace {

@@ -8,14 +8,14 @@ import os
 import signal
 import subprocess
 
-import cli_test
-from cli_test import Case, command, environment
+import tern_case
+from tern_case import Case, command, environment, make_checkpoint
 
 RIGHT, WRONG = "there was a little girl named Lily", "zebra the of of quickly named"
 
 
 def demo():
-    return cli_test.options.source / "demo"
+    return tern_case.options.source / "demo"
 
 
 class Eval(Case):
@@ -39,7 +39,7 @@ class Eval(Case):
 
 class Perplexity(Eval):
     def words(self, *more):
-        return ["eval", "perplexity", "-m", cli_test.model, "--tokens", "-f", self.ids, "-c", "16", *more]
+        return ["eval", "perplexity", "-m", self.model, "--tokens", "-f", self.ids, "-c", "16", *more]
 
     def test_formats(self):
         facts = self.json_of(*self.words())
@@ -64,14 +64,14 @@ class Perplexity(Eval):
         self.refused(*self.words("--stride", "16"), says="stride: 16, expected 1 to the 15 tokens")
 
     def test_text(self):
-        words = ["eval", "perplexity", "-m", cli_test.model, "-f", demo() / "validation.txt", "--limit", "300"]
-        if not cli_test.options.text:
+        words = ["eval", "perplexity", "-m", self.model, "-f", demo() / "validation.txt", "--limit", "300"]
+        if not self.options.text:
             self.refused(*words, says="TERN_TEXT=OFF")
             self.skipTest("built without tokenizers")
         self.assertIn("validation.txt", self.ok(*words).stdout)
 
     def test_wrong(self):
-        model = cli_test.model
+        model = self.model
         self.refused("eval", code=2, says="tern eval --help")
         self.refused("eval", "perplexity", "-m", model, code=2, says="--file is required")
         self.refused("eval", "perplexity", "-m", model, "-f", self.folder / "none", says="none")
@@ -94,7 +94,7 @@ class Kl(Eval):
         return ["eval", "kl", "-m", model, "--base", base, "--tokens", "-f", self.ids, "-c", "16", *more]
 
     def test_against_itself(self):
-        facts = self.json_of(*self.words(cli_test.model, cli_test.model))
+        facts = self.json_of(*self.words(self.model, self.model))
         for key in ("mean_kl", "mean_kl_error", "largest_kl", "rms_dp", "mean_absolute_dp", "nll_difference"):
             self.assertEqual(facts[key], 0, key)
         self.assertEqual(facts["same_top"], 1)
@@ -102,7 +102,7 @@ class Kl(Eval):
 
     def test_against_another(self):
         packed = self.convert("packed.tern", "--weights", "ptqtp", "--planes", "1")
-        words = self.words(packed, cli_test.model)
+        words = self.words(packed, self.model)
         facts = self.json_of(*words)
         alone = self.json_of("eval", "perplexity", "-m", packed, "--tokens", "-f", self.ids, "-c", "16")
         self.assertEqual(facts["perplexity"], alone["perplexity"])
@@ -121,19 +121,16 @@ class Kl(Eval):
         self.assertEqual(self.json_of(*words, "-t", "1", "-ub", "3")["mean_kl"], facts["mean_kl"])
 
     def test_wrong(self):
-        self.refused("eval", "kl", "-m", cli_test.model, "-f", self.ids, code=2, says="--base is required")
-        self.refused(*self.words(cli_test.model, self.folder / "none"), says="none")
+        self.refused("eval", "kl", "-m", self.model, "-f", self.ids, code=2, says="--base is required")
+        self.refused(*self.words(self.model, self.folder / "none"), says="none")
         other = self.folder / "other"
-        emulator = cli_test.options.emulator.split(";") if cli_test.options.emulator else []
-        subprocess.run([*emulator, cli_test.options.make_checkpoint, other, "--hidden", "32", "--ffn", "32", "--layers",
-                        "1", "--heads", "1", "--kv-heads", "1", "--vocab", "40", "--context", "64"], check=True,
-                       stdout=subprocess.DEVNULL)
+        make_checkpoint(other, "--hidden 32 --ffn 32 --layers 1 --heads 1 --kv-heads 1 --vocab 40 --context 64")
         self.ok("convert", other, "-o", self.folder / "other.tern")
-        self.refused(*self.words(self.folder / "other.tern", cli_test.model),
-                     says=f"{cli_test.model} has a vocabulary of 2048 tokens, {self.folder / 'other.tern'} one of 40")
+        self.refused(*self.words(self.folder / "other.tern", self.model),
+                     says=f"{self.model} has a vocabulary of 2048 tokens, {self.folder / 'other.tern'} one of 40")
         silent = self.convert("silent.tern", "--tokenizer", "none")
-        self.ok(*self.words(cli_test.model, silent))  # ids need no tokenizer
-        words = ["eval", "kl", "-m", cli_test.model, "--base", silent, "-f", self.ids]
+        self.ok(*self.words(self.model, silent))  # ids need no tokenizer
+        words = ["eval", "kl", "-m", self.model, "--base", silent, "-f", self.ids]
         self.refused(*words, says=f"{silent}: the file holds no tokenizer")
 
 
@@ -150,10 +147,10 @@ class Choice(Eval):
         self.file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def words(self, *more):
-        return ["eval", "choice", "-m", cli_test.model, "-f", self.file, *more]
+        return ["eval", "choice", "-m", self.model, "-f", self.file, *more]
 
     def test_formats(self):
-        if not cli_test.options.text:
+        if not self.options.text:
             self.refused(*self.words(), says="TERN_TEXT=OFF")
             self.skipTest("built without tokenizers")
         facts = self.json_of(*self.words())
@@ -168,7 +165,7 @@ class Choice(Eval):
         self.assertEqual(self.json_of(*self.words("--limit", "2"))["acc"], 1)
 
     def test_labels(self):
-        if not cli_test.options.text:
+        if not self.options.text:
             self.skipTest("built without tokenizers")
         self.write([{"goal": "Once upon a time", "sol1": RIGHT, "sol2": WRONG}] * 3)
         (self.folder / "labels").write_text("0\n0\n1\n")
@@ -177,7 +174,7 @@ class Choice(Eval):
         self.refused(*self.words("--labels", self.folder / "labels"), says="expected 3 labels")
 
     def test_skipped(self):
-        if not cli_test.options.text:
+        if not self.options.text:
             self.skipTest("built without tokenizers")
         self.write([{"goal": "a", "sol1": RIGHT, "sol2": "b", "label": 0},
                     {"goal": "Once " * 60, "sol1": RIGHT, "sol2": "b", "label": 0}])
@@ -187,17 +184,17 @@ class Choice(Eval):
         self.refused(*self.words("-c", "8"), says="none of 2 questions fits into 8 positions")
 
     def test_wrong(self):
-        self.refused("eval", "choice", "-m", cli_test.model, code=2, says="--file is required")
+        self.refused("eval", "choice", "-m", self.model, code=2, says="--file is required")
         self.refused(*self.words("--format", "mmlu"), code=2, says="mmlu")
         self.refused(*self.words("--format", "arc"), says=f"{self.file}:1: question: expected")
         self.write([{"goal": "a", "sol1": "b", "sol2": "c", "label": 0}, {"goal": "a", "sol1": "b", "label": 0}])
         self.refused(*self.words(), says=f"{self.file}:2: sol2: expected a text that is not empty, found no such field")
-        self.refused("eval", "choice", "-m", cli_test.model, "-f", self.folder / "none", says="none")
-        if cli_test.options.text:
+        self.refused("eval", "choice", "-m", self.model, "-f", self.folder / "none", says="none")
+        if self.options.text:
             silent = self.convert("silent.tern", "--tokenizer", "none")
             self.write([{"goal": "a", "sol1": "b", "sol2": "c", "label": 0}])
             self.refused("eval", "choice", "-m", silent, "-f", self.file, says="the file holds no tokenizer")
 
 
 if __name__ == "__main__":
-    cli_test.run_tests()
+    tern_case.run_tests()

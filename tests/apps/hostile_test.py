@@ -3,18 +3,17 @@
 import json
 import os
 import struct
-import subprocess
 
-import cli_test
-from cli_test import Case
+import tern_case
+from tern_case import Case, make_checkpoint
 
-SHAPE = "--hidden 64 --ffn 128 --layers 2 --heads 4 --kv-heads 4 --vocab 64 --context 32 --dtype bf16".split()
+SHAPE = "--hidden 64 --ffn 128 --layers 2 --heads 4 --kv-heads 4 --vocab 64 --context 32 --dtype bf16"
 UP = "model.layers.1.mlp.up_proj.weight"
 
 
 class Golden(Case):
     def test_every_broken_file(self):
-        folder = cli_test.options.source / "tests" / "golden"
+        folder = self.options.source / "tests" / "golden"
         broken = sorted(folder.glob("bad_*.tern"))
         self.assertGreater(len(broken), 30)
         for path in broken:
@@ -29,9 +28,7 @@ class Checkpoint(Case):
     def setUp(self):
         super().setUp()
         self.source = self.folder / "hf"
-        emulator = cli_test.options.emulator.split(";") if cli_test.options.emulator else []
-        subprocess.run([*emulator, cli_test.options.make_checkpoint, self.source, *SHAPE], check=True,
-                       stdout=subprocess.DEVNULL)
+        make_checkpoint(self.source, SHAPE)
         self.config = self.source / "config.json"
         self.weights = self.source / "model.safetensors"
         self.fields = json.loads(self.config.read_text())
@@ -114,4 +111,4 @@ class Checkpoint(Case):
 
 
 if __name__ == "__main__":
-    cli_test.run_tests()
+    tern_case.run_tests()

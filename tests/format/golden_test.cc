@@ -79,7 +79,9 @@ float expected_vector(const ModelDescription& d, const TensorRecord& t, uint64_t
   for (unsigned p = 0; p < e.planes; ++p) {
     const uint64_t entry = ((group * e.planes + p) << e.bits) + golden_vector(t, lane, position, p);
     const float scale = e.scope == ScaleScope::none ? 1 : golden_scale(e.scope == ScaleScope::tensor ? 0 : row, 0, p);
-    sum += scale * expected_value(d, d.tensors[t.codebook], entry, (output ? row : col) % e.length);
+    const TensorRecord& book = d.tensors[t.codebook];
+    const uint64_t i = (output ? row : col) % e.length, rows = (e.length + book.cols - 1) / book.cols;
+    sum += scale * expected_value(d, book, entry * rows + i / book.cols, i % book.cols);
   }
   return sum;
 }

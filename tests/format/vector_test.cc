@@ -120,30 +120,33 @@ TEST_CASE("vector indices stand where the document says, and come back") {
 }
 
 TEST_CASE("decode_row sums the planes' codebook values") {
-  for (const VectorAxis axis : {VectorAxis::output, VectorAxis::input}) {
-    Encoding e = vectors(axis, 6, 5, 2, 12);
+  for (const unsigned form : {0, 1, 2}) {
+    const bool output = form<2, integer = form> 0;
+    Encoding e = vectors(output ? VectorAxis::output : VectorAxis::input, 6, 5, 2, 12);
     e.scope = ScaleScope::row;
     const Packed p = pack(e, 43, 29);
-    const bool integer = axis == VectorAxis::input;
     const uint64_t entries = codebook_entries(e, p.cols);  // 3 groups, 2 planes, 32
     REQUIRE(entries == 3 * 2 * 32);
     const Encoding int8{EncodingKind::int_, f32, 8, 1, ScaleScope::tensor, f32, 0};
-    const Layout book_layout = layout_of(int8, entries, e.length).value();
+    const uint64_t width = codebook_cols(e, integer), rows_each = codebook_rows_each(e, integer);
+    REQUIRE((width == (output && integer ? 4 : 6) && rows_each == (output && integer ? 2 : 1)));
+    const Layout book_layout = layout_of(int8, entries * rows_each, width).value();
     std::vector<std::byte> book(integer ? book_layout.code_bytes : entries * 6 * 4), scales(p.layout.scale_bytes);
     std::vector<float> values(entries * 6);
     for (uint64_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(static_cast<int>(i * 37 % 255) - 127);
     for (uint64_t i = 0; i < values.size() && !integer; ++i) store_float(f32, book.data(), i, values[i]);
-    for (uint64_t t = 0; t < entries / 16 && integer; ++t) {
-      const std::vector<int8_t> q(values.begin() + t * 96, values.begin() + (t + 1) * 96);
-      pack_int_tile(8, book_layout, 16, 6, q.data(), 6, book.data() + t * book_layout.tile_bytes);
-    }
+    std::vector<int8_t> q(entries * rows_each * width);
+    for (uint64_t i = 0; i < values.size(); ++i) q[i / 6 * rows_each * width + i % 6] = static_cast<int8_t>(values[i]);
+    for (uint64_t t = 0; t < book_layout.tiles && integer; ++t)
+      pack_int_tile(8, book_layout, 16, width, q.data() + t * 16 * width, width,
+                    book.data() + t * book_layout.tile_bytes);
     for (uint64_t i = 0; i < p.layout.scale_count; ++i) store_float(f32, scales.data(), i, 1 + i % 7);
     const CodebookView view{book.data(), f32, integer, integer ? 0.5f : 1.f};
     std::vector<float> row(p.cols);
     for (uint64_t r = 0; r < p.rows; ++r) {
       decode_row(e, p.layout, p.cols, p.codes.data(), scales.data(), r, row.data(), view);
       for (uint64_t c = 0; c < p.cols; ++c) {
-        const uint64_t lane = integer ? r : r / 6, position = integer ? c / 6 : c, k = (integer ? c : r) % 6;
+        const uint64_t lane = output ? r / 6 : r, position = output ? c : c / 6, k = (output ? r : c) % 6;
         float sum = 0;
         for (uint64_t plane = 0; plane < 2; ++plane) {
           const uint64_t entry = (c / 12 * 2 + plane) * 32 + p.index(plane, lane, position);

@@ -211,7 +211,7 @@ TEST_CASE("phase: axes that no number chose, and tiny numbers, have the least sc
   CHECK(fit_phases({{0, 0}, {1e-7f, 0}, 2}, options).scales.im[0] == Approx(1e-5f));
 }
 
-TEST_CASE("phase: joint codes and refitted scales lose less", "[phase]") {
+TEST_CASE("phase: joint codes and refitted scales lose less", "[phase][losses]") {
   Random random(9);
   ComplexMatrix c{Floats(20000), Floats(20000), 100};
   for (float& v : c.re) v = random.normal();

@@ -38,13 +38,13 @@ def take(out, kind, shape):
 
 
 class Fit:
-    def __init__(self, program, w, h, length, bits, residual, groups, percent, feedback):
-        self.w, self.h, self.feedback = w.astype(float), h, feedback
+    def __init__(self, program, w, h, length, bits, residual, groups, percent, feedback, int8=False):
+        self.w, self.h, self.feedback, self.int8 = w.astype(float), h, feedback, int8
         self.rows, self.cols = w.shape
         outliers = -(-self.cols * percent // 100)
         while (self.cols - outliers) % groups:
             outliers += 1
-        arguments = (*w.shape, length, bits, int(residual), groups, percent, int(feedback))
+        arguments = (*w.shape, length, bits, int(residual), groups, percent, int(feedback), int(int8))
         out = bytearray(subprocess.run(
             [program, *map(str, arguments)], check=True, capture_output=True,
             input=w.astype(numpy.float32).tobytes() + h[numpy.tril_indices(self.cols)].tobytes()).stdout)
@@ -72,10 +72,16 @@ class Fit:
 
     def check_normalization(self):
         low, high = self.w.min(0), self.w.max(0)
-        assert (self.offsets == low.astype(numpy.float16)).all()
+        assert (self.offsets == ((low + high) / 2 if self.int8 else low).astype(numpy.float32).astype(numpy.float16)).all()
         assert (self.factors == (high - low).astype(numpy.float32).astype(numpy.float16)).all()
         diagonal = numpy.diag(self.h)[self.order]
         assert (diagonal[:-1] >= diagonal[1:]).all()
+
+    def check_codebooks(self):
+        for stage in self.stages:
+            codes = stage.codebook / (numpy.abs(stage.codebook).max() / 127)
+            assert not self.int8 or (abs(codes - codes.round()) < 1e-4).all()
+            assert self.int8 or (stage.codebook == stage.codebook.astype(numpy.float16)).all()
 
     def check_assignment(self):
         """Column after column, all vectors at once, on the program's own choices: each the nearest of its codebook."""
@@ -114,14 +120,17 @@ def main(program):
         w = random.standard_normal((rows, cols)).astype(numpy.float32) * numpy.exp(random.standard_normal(cols) / 2)
         w = w.astype(numpy.float32)
         plain, fed = (Fit(program, w, h, length, bits, residual, groups, percent, f) for f in (False, True))
-        for fit in (plain, fed):
+        rounded = Fit(program, w, h, length, bits, residual, groups, percent, True, int8=True)
+        for fit in (plain, fed, rounded):
             fit.check_normalization()
+            fit.check_codebooks()
             fit.check_assignment()
         assert (fed.outliers > 0) == (percent > 0)
         ratio = fed.loss() / plain.loss()
         print(f"{rows} x {cols}, length {length}, {bits} bits{', residual' if residual else ''}, {groups} groups, "
               f"{percent} % outliers: loss with feedback {ratio:.3f} of plain")
         assert ratio < 0.9, ratio
+        assert rounded.loss() < 1.1 * fed.loss(), rounded.loss() / fed.loss()
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ TEST_CASE("hessian factor: R R^T is the dampened Hessian, in any order", "[vq]")
   CHECK(HessianFactor::create(triangle, {}, stop).status().code() == Code::aborted);
 }
 
-TEST_CASE("vq: feedback lowers the loss; threads change nothing, seeds do", "[vq][convert]") {
+TEST_CASE("vq: feedback lowers the loss; threads change nothing, seeds do", "[vq][convert][losses]") {
   VqConversion c;
   c.run("plain.tern");
   c.options.vq.feedback = true;
@@ -134,7 +134,7 @@ TEST_CASE("vq: feedback lowers the loss; threads change nothing, seeds do", "[vq
   CHECK(c.run("seed.tern") != one);
 }
 
-TEST_CASE("vq: column groups have codebooks of their own", "[vq][convert]") {
+TEST_CASE("vq: column groups have codebooks of their own", "[vq][convert][losses]") {
   VqConversion c;
   for (const bool feedback : {false, true}) {
     c.options.vq.feedback = feedback, c.options.vq.groups = 1;
@@ -207,14 +207,33 @@ TEST_CASE("vptq: a composition as its checkpoints have it; threads change nothin
   CHECK(one == three);
 }
 
+TEST_CASE("vptq: codebooks of int8 are stored as they were fitted", "[vq][convert]") {
+  VqConversion c;
+  VptqOptions options;
+  options.length = 6, options.bits = 5, options.residual = true, options.int8_codebooks = true;
+  c.options.weights = WeightChoice::automatic;
+  REQUIRE(quantize_vptq(c.source, options, c.options.hessians).ok());
+  unsigned codebooks = 0;
+  for (const TensorReport& tensor : c.report("v.tern").tensors) {
+    if (!tensor.name.ends_with(".codebook")) continue;
+    CHECK(tensor.exact);
+    CHECK(tensor.rows == 2 * 32);  // two rows of four hold an entry of six
+    CHECK(tensor.cols == 4);
+    ++codebooks;
+  }
+  CHECK(codebooks == 2 * 7 * c.source.config.layers);
+}
+
 TEST_CASE("vptq: refusals", "[vq][convert]") {
   VqConversion c;
   VptqOptions options;
   const auto refusal = [&](const HessianTriangles& hessians) {
     return quantize_vptq(c.source, options, hessians).message();
   };
-  options.bits = 13;
-  says(refusal({}), "1 to 12 bits");
+  options.bits = 17;
+  says(refusal({}), "1 to 16 bits");
+  options.bits = 14;
+  says(refusal({}), "entries: choose fewer bits");
   options.bits = 5, options.feedback = true;
   says(refusal({}), "which error feedback needs");
   options.feedback = false, options.outlier_percent = 2;

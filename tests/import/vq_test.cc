@@ -9,6 +9,8 @@
 #include <set>
 
 #include "base/random.h"
+#include "formats/quantize/entry_search.h"
+#include "formats/quantize/k_means.h"
 
 namespace tern {
 namespace {
@@ -47,6 +49,52 @@ double error_of(const VqOptions& options, const std::vector<float>& values, size
 }
 
 }  // namespace
+
+TEST_CASE("vq: of many entries those of the nearest cells are searched", "[vq]") {
+  constexpr unsigned length = 4;
+  const std::vector<float> vectors = normal_vectors(11, length * 500), ones(length, 1.f);
+  for (const unsigned entries : {300u, 16384u}) {
+    const std::vector<float> centers = normal_vectors(12, length * entries);
+    const EntrySearch search(centers, length, entries);
+    std::vector<float> distances(entries);
+    unsigned same = 0;
+    double found = 0, least = 0;
+    for (size_t v = 0; v < vectors.size(); v += length) {
+      float best = 0;
+      const unsigned exact =
+          nearest_entry(&vectors[v], ones.data(), length, centers.data(), entries, distances.data(), &best);
+      const unsigned k = search.nearest(&vectors[v], ones.data(), distances.data());
+      REQUIRE(k < entries);
+      same += k == exact, least += best;
+      for (unsigned i = 0; i < length; ++i) found += std::pow(vectors[v + i] - centers[i * entries + k], 2);
+    }
+    CHECK(found <= (entries > kSearchedEntries ? 1.01 : 1.000001) * least);
+    CHECK(same >= (entries > kSearchedEntries ? 475 : 500));
+  }
+}
+
+TEST_CASE("vq: k-means in two levels is about as good as in one", "[vq]") {
+  constexpr unsigned length = 2, n = 12000;
+  std::vector<float> x = normal_vectors(13, length * n);
+  for (unsigned i = 0; i < 6; ++i) x[i] = 100.f + static_cast<float>(i);  // far from the others
+  const std::vector<float> ones(x.size(), 1.f);
+  const KMeansOptions options{length, 4500, 5};
+  REQUIRE(options.entries > kFlatEntries);
+  const auto error_of = [&](const std::vector<float>& centers) {
+    REQUIRE(centers.size() == length * options.entries);
+    std::vector<float> distances(options.entries);
+    double sum = 0;
+    for (size_t v = 0; v < n; ++v) {
+      float best = 0;
+      nearest_entry(&x[v * length], ones.data(), length, centers.data(), options.entries, distances.data(), &best);
+      sum += best;
+    }
+    return sum;
+  };
+  const std::vector<float> split = split_k_means(options, x, ones).value();
+  CHECK(split == split_k_means(options, x, ones).value());
+  CHECK(error_of(split) < 1.2 * error_of(k_means(options, x, ones).value()));
+}
 
 TEST_CASE("vq: vectors that are few points get a codebook of these points", "[vq]") {
   Random random(3);
@@ -133,7 +181,7 @@ TEST_CASE("vq: an index is the nearest entry, and the row is decoded as readers 
   CHECK(decoded == zeros);
 }
 
-TEST_CASE("vq: error of a Gaussian, importance, more codebooks", "[vq]") {
+TEST_CASE("vq: error of a Gaussian, importance, more codebooks", "[vq][losses]") {
   constexpr size_t kCols = 64;
   const std::vector<float> values = normal_vectors(11, kCols * 512);
   const double size = static_cast<double>(values.size());

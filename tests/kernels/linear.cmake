@@ -1,5 +1,5 @@
 set(sources linear_test.cc linear_dispatch_test.cc trit5_test.cc linear_case.cc)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT TERN_SANITIZE)  # bodies that other kernels have checked
   list(APPEND sources avxvnni_test.cc avxvnni_by_definition.cc)
   set_source_files_properties(avxvnni_by_definition.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2")
 endif()

@@ -174,7 +174,7 @@ LinearCase random_vector_case(Random& random, const LinearKernelEntry& kernel) {
     e.group = static_cast<uint32_t>(std::min(cols, unit * (1 + random.below(20))) / unit * unit);
   }
   const bool rounded = kernel.input == LinearInput::int8;
-  const bool integer = rounded || (e.axis == VectorAxis::input && random.below(3) == 0);
+  const bool integer = rounded || random.below(3) == 0;
   const uint64_t tokens = random.below(3) == 0 ? 1 : 1 + random.below(27);
   return make_vector_case(random, e, types[random.below(3)], integer, kernel.input, rows, cols, tokens,
                           rounded && random.below(4) == 0 ? Values::extreme : Values::ordinary);

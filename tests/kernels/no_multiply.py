@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 FUNCTION = "table_sums"
-VECTORS = ("vector_table_sumsIf", "vector_table_sumsIi")
+VECTORS = ("vector_table_sumsIf", "vector_table_sumsIi", "vector_shuffle_table_sums")
 EXPECTED = {"x86": ("TwoBits", "FiveInByte", "trit_byte_table_sums", "phase_table_sums", "vector_permute_table_sums", *VECTORS),
             "aarch64": ("TwoBits", "FiveInByte", "phase_table_sums", *VECTORS)}
 X86 = r"v?(p?mul|p?madd|pdp|dpp|fn?m(add|sub)|mul|imul)\w*|i?mul\w*"

@@ -8,7 +8,6 @@ phases with the unrounded one, each within 1e-4 of the largest logit, and the tw
 usage: fairy2i_reference.py TERN DUMP_INPUTS FOLDER
 """
 import json
-import struct
 import subprocess
 import sys
 import tempfile
@@ -20,21 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "import"))
 from fairy2i_oracle import AXES, by_stages, to_bf16, widely_linear  # noqa: E402
 from ifairy_oracle import read_dump  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from safetensors_file import Bf16, read_safetensors, wide  # noqa: E402
+
 STAGES = 2
 
 
 def read_masters(path):
-    data = path.read_bytes()
-    (size,) = struct.unpack_from("<Q", data)
-    tensors = {}
-    for name, t in json.loads(data[8:8 + size]).items():
-        if name == "__metadata__":
-            continue
-        assert t["dtype"] == "BF16", (name, t["dtype"])
-        begin, end = t["data_offsets"]
-        bits = numpy.frombuffer(data[8 + size + begin:8 + size + end], "<u2").astype(numpy.uint32) << 16
-        tensors[name] = bits.view(numpy.float32).astype(float).reshape(t["shape"])
-    return tensors
+    tensors = read_safetensors(path)
+    assert all(isinstance(a, Bf16) for a in tensors.values())
+    return {name: wide(a) for name, a in tensors.items()}
 
 
 def quantized(re, im, rounded):

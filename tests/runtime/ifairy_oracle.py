@@ -5,7 +5,6 @@ converted, and what every linear layer reads and the logits are compared.
 usage: ifairy_oracle.py TERN DUMP_INPUTS
 """
 import json
-import struct
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,9 @@ import numpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "import"))
 from fairy2i_oracle import ROUND, by_stages, value  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from safetensors_file import to_bf16, write_safetensors  # noqa: E402
 
 
 class Checkpoint:
@@ -64,15 +66,10 @@ class Checkpoint:
 
     def write(self, folder):
         (folder / "config.json").write_text(json.dumps(self.config()))
-        header, data = {}, b""
-        for name, tensor in self.tensors.items():
-            bits = tensor.astype(numpy.float32)
-            raw = bits.tobytes() if self.arithmetic == "f32" else (bits.view(numpy.uint32) >> 16).astype("<u2").tobytes()
-            header[name] = {"dtype": "F32" if self.arithmetic == "f32" else "BF16", "shape": list(tensor.shape),
-                            "data_offsets": [len(data), len(data) + len(raw)]}
-            data += raw
-        text = json.dumps(header).encode()
-        (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+        exact = {name: tensor.astype(numpy.float32) for name, tensor in self.tensors.items()}
+        if self.arithmetic != "f32":
+            exact = {name: to_bf16(tensor) for name, tensor in exact.items()}
+        write_safetensors(folder / "model.safetensors", exact)
 
 
 def parts(z):

@@ -51,16 +51,17 @@ Encoding plain() { return {EncodingKind::plain, FloatType::f32, 0, 1, ScaleScope
 
 Encoding plain_f16() { return {EncodingKind::plain, FloatType::f16, 0, 1, ScaleScope::none, FloatType::f32, 0}; }
 
-// A codebook for every matrix of vectors: f16 along the output axis, int8 along the input axis.
+// A codebook for every matrix of vectors: int8 along the input axis and where vectors are of 4 rows, else f16.
 void add_codebooks(ModelDescription& d) {
   for (size_t i = 0, n = d.tensors.size(); i < n; ++i) {
     const TensorRecord t = d.tensors[i];
     if (t.encoding.kind != EncodingKind::vector) continue;
-    const bool output = t.encoding.axis == VectorAxis::output;
+    const bool integer = t.encoding.axis == VectorAxis::input || t.encoding.length == 4;
     TensorRecord book;
     book.name = t.name + ".codebook";
-    book.encoding = output ? plain_f16() : ints(8, ScaleScope::tensor, 0, FloatType::f32);
-    book.rows = codebook_entries(t.encoding, t.cols), book.cols = t.encoding.length;
+    book.encoding = integer ? ints(8, ScaleScope::tensor, 0, FloatType::f32) : plain_f16();
+    book.rows = codebook_entries(t.encoding, t.cols) * codebook_rows_each(t.encoding, integer);
+    book.cols = codebook_cols(t.encoding, integer);
     d.tensors[i].codebook = static_cast<uint32_t>(d.tensors.size());
     d.tensors.push_back(book);
   }

@@ -31,7 +31,7 @@ std::vector<TinyShape> tiny_shapes();
 Encoding dense(FloatType type);
 Encoding trit(uint8_t planes, ScaleScope scope, uint32_t group, FloatType scale_type);
 Encoding ints(uint8_t bits, ScaleScope scope, uint32_t group, FloatType scale_type);
-// Codebooks: f16 along the output axis, int8 along the input axis.
+// Codebooks: int8 along the input axis and of vectors of 4 rows, else f16.
 Encoding vectors(VectorAxis axis, uint8_t length, uint8_t bits, uint8_t planes, ScaleScope scope, uint32_t group);
 Encoding phase(uint8_t bits, uint8_t stages, ScaleScope scope, uint32_t group, FloatType scale_type);
 InputOp per_token();

@@ -85,6 +85,9 @@ void add_descriptions(std::vector<BrokenFile>& files) {
   // One more bit asks for twice the entries.
   files.push_back(
       {"bad_codebook_rows", changed("vector_output", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 7), 6); })});
+  // Vectors of 9 in as many lanes as of 6, but an entry takes another row of the codebook.
+  files.push_back({"bad_codebook_fours",
+                   changed("vector_output_int8", [](Bytes& f) { poke<uint8_t>(f, tensor_field(f, 11), 9); })});
   files.push_back({"bad_no_codebook", changed("example", [](Bytes& f) { poke<uint32_t>(f, tensor_field(f, 36), 0); })});
   files.push_back({"bad_rows", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 16), 17); })});
   files.push_back({"bad_part_bytes", changed("example", [](Bytes& f) { poke<uint64_t>(f, tensor_field(f, 48), 65); })});

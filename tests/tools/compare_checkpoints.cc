@@ -1,5 +1,5 @@
 // Two checkpoints that should be one model: imported, converted, run on the same tokens. Prints the largest difference
-// of their logits relative to the largest logit of the position. For tests/import/vector_layers.py.
+// of their logits relative to the largest logit of the position. For tests/import/vector_layers.
 //
 // usage: compare_checkpoints A B SCRATCH.tern
 #include <fmt/format.h>

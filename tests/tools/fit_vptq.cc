@@ -1,4 +1,4 @@
-// fit_vptq ROWS COLS LENGTH BITS RESIDUAL GROUPS OUTLIERS FEEDBACK < float32 weights [ROWS][COLS], then float64
+// fit_vptq ROWS COLS LENGTH BITS RESIDUAL GROUPS OUTLIERS FEEDBACK INT8 < float32 weights [ROWS][COLS], then float64
 // triangle of the Hessian > float32 factors, offsets [COLS], uint32 order [COLS], then of every stage float32 codebook
 // [group][2^bits][length], uint16 indices [band][column]. OUTLIERS: percent, with vectors of 3 and 5 bits. What
 // tests/import/vptq_oracle.py compares with its own computation.
@@ -12,13 +12,13 @@
 using tern::test::read_values, tern::test::write_values;
 
 int main(int argc, char** argv) {
-  if (argc != 9) return 2;
+  if (argc != 10) return 2;
   const auto number = [&](int i) { return static_cast<unsigned>(std::atoi(argv[i])); };
   const uint64_t rows = number(1), cols = number(2);
   tern::VptqOptions options;
   options.length = number(3), options.bits = number(4), options.residual = number(5) != 0, options.groups = number(6);
   options.outlier_percent = number(7), options.outlier_length = 3, options.outlier_bits = 5;
-  options.feedback = number(8) != 0;
+  options.feedback = number(8) != 0, options.int8_codebooks = number(9) != 0;
   const std::vector<float> weights = read_values<float>(rows * cols);
   const std::vector<double> triangle = read_values<double>(cols * (cols + 1) / 2);
   const auto fit = tern::fit_vptq(options, weights, cols, triangle);

@@ -91,13 +91,15 @@ ModelDescription one_matrix(Encoding encoding, uint64_t rows, uint64_t cols) {
   return d;
 }
 
-// The same of vectors, with their codebook; int codebooks are read by rounded activations.
+// The same of vectors, with their codebook; along the input axis int codebooks are read by rounded activations.
 ModelDescription vector_matrix(Encoding encoding, Encoding book, uint64_t rows, uint64_t cols) {
-  const bool rounds = book.kind == EncodingKind::int_;
+  const bool integer = book.kind == EncodingKind::int_, rounds = integer && encoding.axis == VectorAxis::input;
   ModelDescription d;
   d.config = small_config();
   const uint32_t tensor = add_tensor(d, "w", encoding, rows, cols);
-  d.tensors[tensor].codebook = add_tensor(d, "w.codebook", book, codebook_entries(encoding, cols), encoding.length);
+  d.tensors[tensor].codebook =
+      add_tensor(d, "w.codebook", book, codebook_entries(encoding, cols) * codebook_rows_each(encoding, integer),
+                 codebook_cols(encoding, integer));
   std::vector<InputOp> ops;
   if (rounds) ops.push_back(quantize(ScaleScope::row));
   const uint32_t input = add_input(d, "x", cols, ops);
@@ -259,6 +261,8 @@ std::vector<GoldenModel> golden_models() {
           {"vector_output", vector_matrix(vectors(VectorAxis::output, 8, 5, 1, ScaleScope::none), plain(f16), 139, 9)},
           {"vector_output_groups",
            vector_matrix(vectors(VectorAxis::output, 6, 4, 2, ScaleScope::tensor, 4), plain(bf16), 33, 10)},
+          {"vector_output_int8", vector_matrix(vectors(VectorAxis::output, 6, 4, 2, ScaleScope::tensor, 4),
+                                               ints(8, ScaleScope::tensor, f32), 33, 10)},
           {"vector_input", vector_matrix(vectors(VectorAxis::input, 4, 8, 1, ScaleScope::row),
                                          ints(8, ScaleScope::tensor, f32), 67, 14)},
           {"vector_input_planes",

@@ -1,5 +1,5 @@
 // One vector-quantized layer of a folder in a publisher's layout: imported, written as the up projection of a model
-// that is otherwise zero, and run. For tests/import/vector_layers.py.
+// that is otherwise zero, and run. For tests/import/vector_layers.
 //
 // usage: import_layer FOLDER MODULE ROWS COLS OUT.tern < x > y      x, y: f32, one input or output after the other
 #include <fmt/format.h>

@@ -209,10 +209,11 @@ def check_codebooks(tensors):
             continue
         need(t["codebook"] < len(tensors), "TENS: codebook of " + t["name"])
         book = tensors[t["codebook"]]
-        integer = (book["kind"], book["bits"], book["scope"]) == (2, 8, 1) and t["axis"] == 1
+        integer = (book["kind"], book["bits"], book["scope"]) == (2, 8, 1)
         need(book["kind"] == 0 or integer, "TENS: codebook " + book["name"])
         entries = layout(t)[1] * t["planes"] << t["bits"]
-        need((book["rows"], book["cols"]) == (entries, t["length"]), "TENS: shape of codebook " + book["name"])
+        shape = (entries, t["length"]) if t["axis"] or not integer else (entries * -(-t["length"] // 4), 4)
+        need((book["rows"], book["cols"]) == shape, "TENS: shape of codebook " + book["name"])
 
 
 def read_tensors(cursor, payload, total):
@@ -492,8 +493,10 @@ def read_index(data, record, bits, lanes, lane):
 
 def decode_vectors(data, t, tensors):
     rows, cols, planes, length, bits = t["rows"], t["cols"], t["planes"], t["length"], t["bits"]
-    positions, _groups, _tiles, _codes, count = layout(t)
-    book, scales = decode(data, tensors[t["codebook"]], tensors), floats(data, t["parts"][1][0], count, t["scale_type"] or 1)
+    positions, groups, _tiles, _codes, count = layout(t)
+    book = decode(data, tensors[t["codebook"]], tensors)
+    stride = len(book) // (groups * planes << bits)  # of an entry, padding included
+    scales = floats(data, t["parts"][1][0], count, t["scale_type"] or 1)
     along_input, full = t["axis"], 64 if t["axis"] else 16
     tiles, first = [], t["parts"][0][0]
     for height in heights(align(rows if along_input else -(-rows // length), 8), full):
@@ -510,7 +513,7 @@ def decode_vectors(data, t, tensors):
                 index = read_index(data, record, bits, height, lane % full)
                 entry = ((c // t["group"] if t["group"] else 0) * planes + p << bits) + index
                 scale = scales[{1: p, 2: (r // 16 * planes + p) * 16 + r % 16}[t["scope"]]] if t["scope"] else 1.0
-                total = f32(total + scale * book[entry * length + k])
+                total = f32(total + scale * book[entry * stride + k])
             values.append(total)
     return values
 

@@ -1,8 +1,8 @@
 #include "kernels/limits/peak.h"
 #include "kernels/linear/float_chain.h"
 #include "kernels/linear/instantiate.h"
-#include "kernels/linear/trit/trit_dot.h"
 #include "kernels/linear/trit/trit_tables.h"
+#include "kernels/linear/trit/trit_unpacked.h"
 #include "kernels/simd/tile_avx512.h"
 
 namespace tern {

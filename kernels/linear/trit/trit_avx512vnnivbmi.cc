@@ -1,5 +1,5 @@
 #include "kernels/linear/instantiate.h"
-#include "kernels/linear/trit/trit_dot.h"
+#include "kernels/linear/trit/trit_unpacked.h"
 #include "kernels/simd/tile_avx512vnnivbmi.h"
 
 namespace tern {

@@ -43,17 +43,6 @@ struct ByteTableConstants {
 
 constexpr uint64_t kBurst = 8;  // blocks
 
-// Byte columns of a burst of blocks, for `sets` sets of tiles. Tiles are read a burst of lines at a time: one line each
-// of so many that lie a power of two apart would not stay in a cache until it is used.
-template <class V, int sets>
-TERN_INLINE void read_burst(const std::byte* const* codes, uint64_t offset, uint64_t blocks,
-                            typename V::ByteColumns (&burst)[kBurst][sets]) {
-  for (uint64_t s = 0; s < sets; ++s) {
-    for (uint64_t b = 0; b < blocks; ++b)
-      burst[b][s] = V::load_columns(codes + s * V::kTableTiles, offset + b * kBlockBytes);
-  }
-}
-
 // Where a burst begins: in the tiles, in what is asked for meanwhile, in the tables.
 struct TableBurst {
   uint64_t offset;
@@ -66,18 +55,20 @@ struct TableBurst {
 template <class V, int sets>
 __attribute__((noinline)) void trit_byte_table_sums(const TableTiles& tiles, uint64_t set, const TableBurst& at,
                                                     typename V::Ints* sums) {
-  typename V::ByteColumns burst[kBurst][sets];
-  read_burst<V, sets>(tiles.codes + set * V::kTableTiles, at.offset, at.blocks, burst);
   typename V::ByteSums acc[sets];
   unroll<sets>([&](auto s) TERN_LAMBDA { acc[s] = V::zero_byte_sums(); });
   const uint8_t* tables = at.tables;
   uintptr_t next = at.next;
   for (uint64_t b = 0; b < at.blocks; ++b, next += tiles.step) {
+    typename V::ByteColumns block[sets];
+    unroll<sets>([&](auto s) TERN_LAMBDA {
+      block[s] = V::load_columns(tiles.codes + (set + s) * V::kTableTiles, at.offset + b * kBlockBytes);
+    });
     for (int j = 0; j < 4; ++j, tables += V::kByteTableBytes) {
       const typename V::ByteTable table = V::load_byte_table(tables);
       unroll<sets>([&](auto s) TERN_LAMBDA {
         tiles.prefetch(next, set * V::kTableTiles + j * sets + s);
-        acc[s] = V::look_up_byte(table, burst[b][s].column[j], acc[s]);
+        acc[s] = V::look_up_byte(table, block[s].column[j], acc[s]);
         V::keep_order(next, acc[s]);
       });
     }

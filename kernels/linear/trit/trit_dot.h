@@ -19,14 +19,14 @@ struct TritDot {
   TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
                               typename V::Ints (&sums)[tiles][tokens]) {
     fill(sums, V::zero_ints());
-    constexpr int chains = tokens == 1 && V::kTritChains > 1 ? Packing::kPlaces : 1;
+    constexpr int chains = Packing::kInPlace && tokens == 1 && V::kTritChains > 1 ? Packing::kPlaces : 1;
     const typename Packing::Tables tables = Packing::tables();
     for (uint64_t b = 0; b < blocks;) {
       const uint64_t end = blocks - b < Packing::kBlocks ? blocks : b + Packing::kBlocks;
       typename V::TritSums part[chains * tiles][tokens];
       fill(part, V::zero_trits());
       for (; b < end; ++b) {
-        add_block<tiles, chains>(run, b * kBlockBytes, tables, a + 4 * Packing::kPlaces * b, a_stride, part);
+        add_block<tiles, chains>(run, b * Packing::kBytes, tables, a + 4 * Packing::kPlaces * b, a_stride, part);
       }
       unroll2<chains * tiles, tokens>([&](auto i, auto k) TERN_LAMBDA {
         typename V::Ints whole = V::widen_trits(part[i][k]);
@@ -41,9 +41,7 @@ struct TritDot {
   TERN_INLINE static void add_block(const TileRun& run, uint64_t at, const typename Packing::Tables& tables,
                                     const int8_t* a, uint64_t a_stride, typename V::TritSums (&part)[sums][tokens]) {
     typename Packing::State block[tiles];
-    unroll<tiles>([&](auto t) TERN_LAMBDA {
-      block[t] = Packing::begin(V::load_codes(run.codes + at + t * run.tile_bytes), tables);
-    });
+    unroll<tiles>([&](auto t) TERN_LAMBDA { block[t] = Packing::begin(run.codes + at + t * run.tile_bytes, tables); });
     prefetch_tiles<tiles>(run, at);
     unroll<Packing::kPlaces>([&](auto q) TERN_LAMBDA {
       typename V::Codes unpacked[tiles];
@@ -72,24 +70,6 @@ struct TritDot {
 template <class V>
 void trit_dot(const LinearCall& call, TileRange range) {
   walk<IntegerDot<V, TritDot<V>>, V::kTritTiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
-}
-
-// One token by one way, batches by another.
-template <class One, class Batch>
-struct OneOrBatch {
-  static constexpr int32_t kZero = One::kZero;
-  static_assert(kZero == Batch::kZero);
-  template <int tiles, int tokens, class Ints>
-  TERN_INLINE static void sum(const TileRun& run, uint64_t blocks, const int8_t* a, uint64_t a_stride,
-                              Ints (&sums)[tiles][tokens]) {
-    std::conditional_t<tokens == 1, One, Batch>::template sum<tiles, tokens>(run, blocks, a, a_stride, sums);
-  }
-};
-
-template <class V, class Batch = V>
-void trit5_dot(const LinearCall& call, TileRange range) {
-  using Dot = OneOrBatch<TritDot<V, FiveInByte<V>>, TritDot<Batch, FiveInByte<Batch>>>;
-  walk<IntegerDot<V, Dot>, V::kTrit5Tiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
 }
 
 }  // namespace

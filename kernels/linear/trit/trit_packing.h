@@ -16,10 +16,12 @@ struct TwoBits {
   static constexpr int kPlaces = 4;  // of a byte; place q is 16 rows x columns 4q .. 4q + 3
   static constexpr int32_t kZero = 1;
   static constexpr uint64_t kBlocks = V::kTritBlocks;  // that narrow sums of codes take
+  static constexpr uint64_t kBytes = kBlockBytes;
+  static constexpr bool kInPlace = true;  // codes may be multiplied where they lie in their byte
   using State = typename V::Codes;
   struct Tables {};  // what the loop over blocks keeps at hand
   TERN_INLINE static Tables tables() { return {}; }
-  TERN_INLINE static State begin(const typename V::Codes& block, Tables) { return block; }
+  TERN_INLINE static State begin(const std::byte* block, Tables) { return V::load_codes(block); }
   // The codes of place q; places in order.
   template <int q>
   TERN_INLINE static typename V::Codes next(const State& x) {
@@ -56,10 +58,14 @@ struct FiveInByte {
   static constexpr int kPlaces = 5;
   static constexpr int32_t kZero = V::kDigitZero;
   static constexpr uint64_t kBlocks = V::kDigitBlocks;
+  static constexpr uint64_t kBytes = kBlockBytes;
+  static constexpr bool kInPlace = true;
   using State = typename V::FiveDigits;
   using Tables = typename V::DigitTables;
   TERN_INLINE static Tables tables() { return V::digit_tables(); }
-  TERN_INLINE static State begin(const typename V::Codes& block, const Tables& t) { return V::begin_digits(block, t); }
+  TERN_INLINE static State begin(const std::byte* block, const Tables& t) {
+    return V::begin_digits(V::load_codes(block), t);
+  }
   template <int q>
   TERN_INLINE static typename V::Codes next(State& x) {
     return V::template next_digit<q>(x);
@@ -71,7 +77,7 @@ struct FiveInByte {
   // Place q of a block at once; the compiler finds what several places share.
   template <int q>
   TERN_INLINE static typename V::Codes digits(const typename V::Codes& block) {
-    State x = begin(block, tables());
+    State x = V::begin_digits(block, tables());
     unroll<q>([&](auto k) TERN_LAMBDA { next<k()>(x); });
     return next<q>(x);
   }

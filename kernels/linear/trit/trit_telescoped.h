@@ -11,7 +11,7 @@
 // 32000 < 2^31, nothing wraps.)
 #pragma once
 
-#include "kernels/linear/trit/trit_dot.h"
+#include "kernels/linear/trit/trit_unpacked.h"
 
 namespace tern {
 namespace {
@@ -71,7 +71,7 @@ struct TelescopedDot {
 
 template <class V>
 void trit5_telescoped(const LinearCall& call, TileRange range) {
-  walk<IntegerDot<V, TelescopedDot<V>>, V::kTrit5Tiles, V::kTritBatchTiles, V::kTritTokens>(call, range);
+  trit5<V, TelescopedDot<V>>(call, range);
 }
 
 }  // namespace

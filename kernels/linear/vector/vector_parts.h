@@ -3,41 +3,60 @@
 #pragma once
 
 #include "kernels/linear/blocking.h"
+#include "kernels/simd/entry.h"
 
 namespace tern {
 namespace {
 
-// A field of `width` < 8 bits in a record of `lanes` lanes: those of eight lanes from `from` on, a byte each.
-template <unsigned width, uint64_t lanes>
-TERN_INLINE uint64_t field_bytes(const uint8_t* field, uint64_t from) {
-  constexpr uint64_t stride = lanes * width / 8, part = stride < 8 ? stride : 8;
-  constexpr uint64_t mask = 0x0101010101010101u * ((1 << width) - 1);
-  uint64_t x = 0, bytes = 0;
-  __builtin_memcpy(&x, field + from % stride, part);
-  for (uint64_t l = 0; l < 8; l += part) bytes |= (x >> width * ((from + l) / stride) & mask) << 8 * l;
-  return bytes;
+using Bytes16 [[gnu::vector_size(16)]] = uint8_t;
+using Words8 [[gnu::vector_size(16)]] = uint16_t;
+
+// `parts` parts of `part` bytes, all loaded from one place, the one after another shifted by `width` bits more.
+template <class Part, unsigned width>
+TERN_INLINE Bytes16 shifted_parts(const uint8_t* p) {
+  using Parts [[gnu::vector_size(16)]] = Part;
+  Part x;
+  __builtin_memcpy(&x, p, sizeof x);
+  Parts shifts;
+  for (unsigned i = 0; i < 16 / sizeof x; ++i) shifts[i] = static_cast<Part>(width * i);
+  return __builtin_bit_cast(Bytes16, (Parts{} + x) >> shifts);
 }
 
-// to[i] = byte i of low + 256 * byte i of high.
-TERN_INLINE void join_bytes(uint64_t low, uint64_t high, uint16_t* to) {
-  using Bytes [[gnu::vector_size(16)]] = uint8_t;
-  using Words [[gnu::vector_size(16)]] = uint64_t;
-  const Bytes l = __builtin_bit_cast(Bytes, Words{low, 0}), h = __builtin_bit_cast(Bytes, Words{high, 0});
-  const Bytes joined = __builtin_shufflevector(l, h, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  __builtin_memcpy(to, &joined, sizeof joined);
+// A field of `width` < 8 bits in a record of `lanes` lanes: those of sixteen lanes from `from` on, from bit `low` of a
+// byte each.
+template <unsigned width, uint64_t lanes, unsigned low>
+TERN_INLINE Bytes16 field_bytes(const uint8_t* field, uint64_t from) {
+  constexpr uint64_t stride = lanes * width / 8;
+  const uint8_t* p = field + from % stride;
+  Bytes16 bytes;
+  if constexpr (stride >= 16) {
+    __builtin_memcpy(&bytes, p, 16);
+  } else if constexpr (stride == 8) {
+    bytes = shifted_parts<uint64_t, width>(p);
+  } else if constexpr (stride == 4) {
+    bytes = shifted_parts<uint32_t, width>(p);
+  } else {
+    bytes = shifted_parts<uint16_t, width>(p);
+  }
+  const Words8 shifted = __builtin_bit_cast(Words8, bytes) >> static_cast<uint16_t>(width * (from / stride));
+  return __builtin_bit_cast(Bytes16, shifted << low) & static_cast<uint8_t>(((1 << width) - 1) << low);
 }
 
-// The indices of eight lanes from `from` on: what the field of 8 bits has, and the others in the byte above it.
-template <uint64_t lanes>
-TERN_INLINE void unpack_eight(unsigned bits, const uint8_t* record, uint64_t from, uint16_t* to) {
+// The indices of sixteen lanes from `from` on: what the field of 8 bits has, and the others in the byte above it.
+template <unsigned bits, uint64_t lanes>
+TERN_INLINE void unpack_sixteen(const uint8_t* record, uint64_t from, uint16_t* to) {
   const uint8_t *fours = record + (bits & 8 ? lanes : 0), *twos = fours + (bits & 4 ? lanes / 2 : 0);
   const uint8_t* ones = twos + (bits & 2 ? lanes / 4 : 0);
-  uint64_t low = 0, high = 0;
-  if (bits & 4) high = field_bytes<4, lanes>(fours, from);
-  if (bits & 2) high |= field_bytes<2, lanes>(twos, from) << (bits & 4);
-  if (bits & 1) high |= field_bytes<1, lanes>(ones, from) << (bits & 6);
-  if (bits & 8) __builtin_memcpy(&low, record + from, 8);
-  join_bytes(bits & 8 ? low : high, bits & 8 ? high : 0, to);
+  Bytes16 rest = {}, low = {};
+  if constexpr ((bits & 4) != 0) rest |= field_bytes<4, lanes, 0>(fours, from);
+  if constexpr ((bits & 2) != 0) rest |= field_bytes<2, lanes, bits & 4>(twos, from);
+  if constexpr ((bits & 1) != 0) rest |= field_bytes<1, lanes, bits & 6>(ones, from);
+  if constexpr ((bits & 8) != 0) __builtin_memcpy(&low, record + from, 16);
+  const Bytes16 a = bits & 8 ? low : rest, b = bits & 8 ? rest : low;
+  const Bytes16 first = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const Bytes16 last = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  __builtin_memcpy(to, &first, 16);
+  __builtin_memcpy(to + 8, &last, 16);
 }
 
 // The same of all lanes, of any number: that of the last tile.
@@ -52,37 +71,38 @@ inline void unpack_record(unsigned bits, uint64_t lanes, const uint8_t* field, u
   }
 }
 
-template <uint64_t lanes>
-TERN_INLINE void unpack_full(unsigned bits, const uint8_t* record, uint16_t* to) {
-  for (uint64_t from = 0; from < lanes; from += 8) unpack_eight<lanes>(bits, record, from, to + from);
+template <unsigned bits, uint64_t lanes>
+void unpack_full(const uint8_t* records, uint64_t count, uint16_t* __restrict to) {
+  for (; count > 0; --count, records += lanes * bits / 8, to += lanes) {
+    // To the second cache: the first holds entries.
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(records) + kAhead), 0, 2);
+    for (uint64_t from = 0; from < lanes; from += 16) unpack_sixteen<bits, lanes>(records, from, to + from);
+  }
+}
+
+template <uint64_t lanes, unsigned bits = 15>
+void unpack_full(unsigned width, const uint8_t* records, uint64_t count, uint16_t* to) {
+  if (width == bits) return unpack_full<bits, lanes>(records, count, to);
+  if constexpr (bits > 1) unpack_full<lanes, bits - 1>(width, records, count, to);
 }
 
 // The indices of `count` records of `lanes` lanes each, [record][lane]: the fields of vector.h, the widest first.
-inline void unpack_indices(unsigned bits, uint64_t lanes, const std::byte* records, uint64_t count,
-                           uint16_t* __restrict to) {
+inline void unpack_indices(unsigned bits, uint64_t lanes, const std::byte* records, uint64_t count, uint16_t* to) {
   const auto* at = reinterpret_cast<const uint8_t*>(records);
   if (bits == 16) {
     __builtin_memcpy(to, at, 2 * lanes * count);
     return;
   }
-  for (; count > 0; --count, at += lanes * bits / 8, to += lanes) {
-    if (lanes == kOutputLanes) {
-      unpack_full<kOutputLanes>(bits, at, to);
-    } else if (lanes == kInputLanes) {
-      unpack_full<kInputLanes>(bits, at, to);
-    } else {
-      unpack_record(bits, lanes, at, to);
-    }
-  }
+  if (lanes == kOutputLanes) return unpack_full<kOutputLanes>(bits, at, count, to);
+  if (lanes == kInputLanes) return unpack_full<kInputLanes>(bits, at, count, to);
+  for (; count > 0; --count, at += lanes * bits / 8, to += lanes) unpack_record(bits, lanes, at, to);
 }
 
 // Value i of an entry, without the codebook's scale.
 inline float book_value(const WeightView& w, uint64_t entry, uint64_t i) {
   const uint64_t length = w.encoding.length;
   if (!w.codebook.integer) return load_value(w.codebook.values, w.codebook.type, entry * length + i);
-  const uint64_t block = entry / kTileRows * ((length + 3) / 4) + i / 4;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(w.codebook.values);
-  return static_cast<float>(static_cast<int>(bytes[block * kBlockBytes + entry % kTileRows * 4 + i % 4]) - 128);
+  return static_cast<float>(static_cast<int>(w.codebook.values[codebook_byte(w.encoding, entry, i)]) - 128);
 }
 
 constexpr uint64_t kBookBytes = 128 * 1024;  // of scratch, from its start: expanded codebooks
@@ -91,7 +111,7 @@ constexpr uint64_t kBookBytes = 128 * 1024;  // of scratch, from its start: expa
 // of four values.
 struct Books {
   const std::byte* at = nullptr;
-  FloatType type = FloatType::f32;
+  EntryType type = EntryType::f32;
   uint64_t entry_bytes = 0, group_bytes = 0;  // from the codebook of one column group to that of the next
   bool fours = false;                         // entries are whole fours
 };
@@ -102,9 +122,11 @@ inline uint64_t book_groups(const Encoding& e, uint64_t cols) {
 
 inline Books books_in_place(const WeightView& w, uint64_t plane) {
   const Encoding& e = w.encoding;
-  const uint64_t entry = e.length * (w.codebook.type == FloatType::f32 ? 4 : 2);
-  return {w.codebook.values + (plane << e.bits) * entry, w.codebook.type, entry, (entry * e.planes) << e.bits,
-          e.length % 4 == 0 && !w.codebook.integer};
+  const bool bytes = w.codebook.integer, apart = bytes && e.axis == VectorAxis::input;
+  const EntryType type = bytes ? EntryType::int8 : entry_type(w.codebook.type);
+  const uint64_t entry = bytes ? (e.length + 3u) / 4 * 4 : e.length * entry_value_bytes(type);
+  return {w.codebook.values + (plane << e.bits) * entry, type, entry, (entry * e.planes) << e.bits,
+          entry % (4 * entry_value_bytes(type)) == 0 && !apart};
 }
 
 // Expands them if kernels cannot load them in place: halves that are whole fours are as fast as floats, in half the
@@ -120,7 +142,7 @@ inline Books prepare_books(const LinearCall& call, uint64_t plane) {
     const uint64_t entry = ((k / entries * e.planes + plane) << e.bits) + k % entries;
     for (uint64_t i = 0; i < floats; ++i) to[i] = i < e.length ? book_value(w, entry, i) : 0;
   }
-  return {call.scratch, FloatType::f32, floats * 4, entries * floats * 4, true};
+  return {call.scratch, EntryType::f32, floats * 4, entries * floats * 4, true};
 }
 
 inline float vector_scale(const WeightView& w, uint64_t row, uint64_t plane) {

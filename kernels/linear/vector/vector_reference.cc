@@ -30,9 +30,7 @@ uint64_t index_at(const WeightView& w, uint64_t plane, uint64_t lane, uint64_t p
 float value_at(const WeightView& w, uint64_t entry, uint64_t i) {
   const uint64_t length = w.encoding.length;
   if (!w.codebook.integer) return float_at(w.codebook.values, w.codebook.type, entry * length + i);
-  const uint64_t block = entry / kTileRows * ((length + 3) / 4) + i / 4;  // an int matrix of 8 bits (int.h)
-  const uint64_t byte = block * kBlockBytes + entry % kTileRows * 4 + i % 4;
-  return static_cast<float>(static_cast<int>(w.codebook.values[byte]) - 128);
+  return static_cast<float>(static_cast<int>(w.codebook.values[codebook_byte(w.encoding, entry, i)]) - 128);
 }
 
 float vector_scale(const WeightView& w, uint64_t row, uint64_t plane) {

@@ -48,10 +48,10 @@ inline const uint16_t* run_indices(const LinearCall& call, const Rows& rows, uin
 }
 
 // Eight values an entry: even positions are sums 0..7, odd ones 8..15.
-template <class F8, FloatType type>
+template <class F8, EntryType type>
 void add_eights(const LinearCall& call, const Books& books, const Rows& rows, float* sums) {
   constexpr int kRows = kRowStep;
-  constexpr uint64_t kEntry = type == FloatType::f32 ? 32 : 16;
+  constexpr uint64_t kEntry = 8 * entry_value_bytes(type);
   F8 s[2][kRows];
   fill(s, F8::zero());
   for_each_run(call.w, kRunPositions, [&](uint64_t position, uint64_t count, uint64_t group) {
@@ -59,7 +59,7 @@ void add_eights(const LinearCall& call, const Books& books, const Rows& rows, fl
     const std::byte* book = books.at + group * books.group_bytes;
     const float* x = call.in.x + position * 8;
     const auto add = [&](auto half) TERN_LAMBDA {
-      const F8 input = F8::template load<FloatType::f32>(reinterpret_cast<const std::byte*>(x));
+      const F8 input = F8::template load<EntryType::f32>(reinterpret_cast<const std::byte*>(x));
       prefetch_ahead(reinterpret_cast<const std::byte*>(index));
       unroll<kRows>([&](auto r) TERN_LAMBDA {
         s[half()][r] = F8::fma(F8::template load<type>(book + index[r] * kEntry), input, s[half()][r]);
@@ -82,18 +82,18 @@ void add_eights(const LinearCall& call, const Books& books, const Rows& rows, fl
 template <class F8>
 void one_token_eights(const LinearCall& call, const Books& books, const Rows& rows) {
   float sums[kRowStep * kSums], s[kRowStep];
-  if (books.type == FloatType::f32) add_eights<F8, FloatType::f32>(call, books, rows, sums);
-  if (books.type == FloatType::f16) add_eights<F8, FloatType::f16>(call, books, rows, sums);
-  if (books.type == FloatType::bf16) add_eights<F8, FloatType::bf16>(call, books, rows, sums);
+  if (books.type == EntryType::f32) add_eights<F8, EntryType::f32>(call, books, rows, sums);
+  if (books.type == EntryType::f16) add_eights<F8, EntryType::f16>(call, books, rows, sums);
+  if (books.type == EntryType::bf16) add_eights<F8, EntryType::bf16>(call, books, rows, sums);
   for (uint64_t r = 0; r < kRowStep; ++r) s[r] = tree_sum(sums + r * kSums);
   finish_rows(call, rows.tile * kInputLanes + rows.lane, kRowStep, rows.plane, 0, s);
 }
 
 // Decodes a run of positions of some rows, [row][column] with `stride` floats a row.
-template <class F8, FloatType type>
+template <class F8, EntryType type>
 void copy_row_entries(const Books& books, const std::byte* book, const uint16_t* index, uint64_t lanes, uint64_t count,
                       uint64_t length, uint64_t stride, float* to) {
-  constexpr uint64_t kValue = type == FloatType::f32 ? 4 : 2;
+  constexpr uint64_t kValue = entry_value_bytes(type);
   for (uint64_t p = 0; p < count; ++p, index += lanes, to += length) {
     for (uint64_t r = 0; r < kRowStep; ++r) {
       const std::byte* entry = book + index[r] * books.entry_bytes;
@@ -111,9 +111,9 @@ void decode_rows(const LinearCall& call, const Books& books, const Rows& rows, u
   const Encoding& e = call.w.encoding;
   const uint16_t* index = run_indices(call, rows, position, count) + rows.lane;
   if (books.fours) {
-    const auto copy = books.type == FloatType::f32   ? copy_row_entries<F8, FloatType::f32>
-                      : books.type == FloatType::f16 ? copy_row_entries<F8, FloatType::f16>
-                                                     : copy_row_entries<F8, FloatType::bf16>;
+    const auto copy = books.type == EntryType::f32   ? copy_row_entries<F8, EntryType::f32>
+                      : books.type == EntryType::f16 ? copy_row_entries<F8, EntryType::f16>
+                                                     : copy_row_entries<F8, EntryType::bf16>;
     return copy(books, books.at + group * books.group_bytes, index, rows.lanes, count, e.length, stride, to);
   }
   const uint64_t first = (group * e.planes + rows.plane) << e.bits;

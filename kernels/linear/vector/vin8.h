@@ -227,9 +227,16 @@ void vin8_tables(const LinearCall& call, TileRange range) {
   table_tokens<V, FloatTables>(call, range, count - few, count);
 }
 
-template <class V>
-void vin8_int_tables(const LinearCall& call, TileRange range) {
-  table_tokens<V, IntTables>(call, range, 0, call.in.tokens);
+// Whether every table entry of an int codebook fits int16: |code| * 127 * length < 2^15.
+inline bool sums_fit_int16(const WeightView& w) {
+  const auto* codes = reinterpret_cast<const uint8_t*>(w.codebook.values);
+  const uint64_t entries = book_groups(w.encoding, w.cols) * w.encoding.planes << w.encoding.bits;
+  int most = 0;
+  for (uint64_t i = 0; i < entries * ((w.encoding.length + 3u) / 4 * 4); ++i) {
+    const int value = codes[i] < 128 ? 128 - codes[i] : codes[i] - 128;
+    most = most > value ? most : value;
+  }
+  return most * 127 * w.encoding.length < 1 << 15;
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "kernels/linear/int/int_dot.h"
-#include "kernels/linear/vector/vin8.h"
+#include "kernels/linear/vector/vin4_shuffle.h"
 
 namespace tern {
 namespace {

@@ -2,7 +2,7 @@
 // simd/table256_avx512vbmi.h), 64 rows a look-up. Codebooks whose sums may leave int16 go by tables in memory.
 #pragma once
 
-#include "kernels/linear/vector/vin8.h"
+#include "kernels/linear/vector/vin4_shuffle.h"
 
 namespace tern {
 namespace {
@@ -19,18 +19,6 @@ struct PermuteScratch {
 inline const std::byte* book_blocks(const WeightView& w, uint64_t plane, uint64_t group) {
   const uint64_t entry = (group * w.encoding.planes + plane) * kMaxEntries;
   return w.codebook.values + entry / kTileRows * ((w.encoding.length + 3u) / 4) * kBlockBytes;
-}
-
-// Whether every table entry fits int16: |code| * 127 * length < 2^15.
-inline bool sums_fit_int16(const WeightView& w) {
-  const auto* codes = reinterpret_cast<const uint8_t*>(w.codebook.values);
-  const uint64_t entries = book_groups(w.encoding, w.cols) * w.encoding.planes * kMaxEntries;
-  int most = 0;
-  for (uint64_t i = 0; i < entries * ((w.encoding.length + 3u) / 4 * 4); ++i) {
-    const int value = codes[i] < 128 ? 128 - codes[i] : codes[i] - 128;
-    most = most > value ? most : value;
-  }
-  return most * 127 * w.encoding.length < 1 << 15;
 }
 
 struct PermuteRun {

@@ -3,8 +3,6 @@
 // loads fit: runs of columns are decoded once, to [column][row], and multiplied with all tokens.
 #pragma once
 
-#include <type_traits>
-
 #include "kernels/linear/vector/vector_parts.h"
 
 namespace tern {
@@ -25,51 +23,45 @@ inline OutputScratch& output_scratch(const LinearCall& call) {
   return *reinterpret_cast<OutputScratch*>(call.scratch + kBookBytes);
 }
 
+constexpr uint64_t kWideBytes = 16 * 1024;  // of floats that stay in the first cache beside the indices
+
+// Few entries of bytes become f32, which need no conversion where they are used; more would crowd the first cache.
+template <class F8>
+Books widen_books(const LinearCall& call, const Books& books) {
+  const Encoding& e = call.w.encoding;
+  const uint64_t values = books.entry_bytes << e.bits, groups = book_groups(e, call.w.cols);
+  if (books.type != EntryType::int8 || values * groups * sizeof(float) > kWideBytes) return books;
+  float* to = reinterpret_cast<float*>(call.scratch);
+  for (uint64_t g = 0; g < groups; ++g)
+    for (uint64_t i = 0; i < values; i += 8, to += 8)
+      F8::template load<EntryType::int8>(books.at + g * books.group_bytes + i).store(to);
+  return {call.scratch, EntryType::f32, 4 * books.entry_bytes, 4 * values, true};
+}
+
 struct OutputRun {  // columns of a tile whose entries lie in one codebook
   const std::byte* records;
   uint64_t record_bytes;
-  unsigned bits;  // of PackedIndices
   const float* x;
   uint64_t count;
   const std::byte* book;
 };
 
-// Full records of any number of bits, unpacked lane by lane where they are used: meanwhile entries arrive.
-struct PackedIndices {};
-
-template <class Index, int lanes>
-struct LaneIndices {
-  const Index* index;
-  TERN_INLINE LaneIndices(const OutputRun&, const std::byte* record, uint64_t lane)
-      : index(reinterpret_cast<const Index*>(record) + lane) {}
-};
-
-template <int lanes>
-struct LaneIndices<PackedIndices, lanes> {
-  uint16_t index[lanes];
-  TERN_INLINE LaneIndices(const OutputRun& run, const std::byte* record, uint64_t lane) {
-    for (uint64_t l = 0; l < lanes; l += 8)
-      unpack_eight<kOutputLanes>(run.bits, reinterpret_cast<const uint8_t*>(record), lane + l, index + l);
-    asm("" : "+m"(index));  // loads of u16 are cheaper than what GCC has to take them out of a register
-  }
-};
-
 // Adds the columns of a run to the sums of `lanes` lanes; an entry is `fours` times four values of type `type`.
-template <class F8, FloatType type, int fours, int lanes, class Index>
+template <class F8, EntryType type, int fours, int lanes, class Index>
 TERN_INLINE void add_columns(const OutputRun& run, uint64_t lane, float* sums) {
   constexpr int kParts = (fours + 1) / 2;
-  constexpr uint64_t kValue = type == FloatType::f32 ? 4 : 2;
+  constexpr uint64_t kValue = entry_value_bytes(type);
   F8 s[lanes][kParts];
   unroll2<lanes, kParts>([&](auto l, auto i) TERN_LAMBDA {
-    s[l][i] = F8::template load<FloatType::f32>(reinterpret_cast<const std::byte*>(sums + (l * kParts + i) * 8));
+    s[l][i] = F8::template load<EntryType::f32>(reinterpret_cast<const std::byte*>(sums + (l * kParts + i) * 8));
   });
   const std::byte* record = run.records;
   for (uint64_t c = 0; c < run.count; ++c, record += run.record_bytes) {
     const F8 x = F8::broadcast(run.x[c]);
-    const LaneIndices<Index, lanes> at(run, record, lane);
+    const Index* index = reinterpret_cast<const Index*>(record) + lane;
     prefetch_ahead(record);
     unroll<lanes>([&](auto l) TERN_LAMBDA {
-      const std::byte* entry = run.book + static_cast<uint64_t>(at.index[l]) * (4 * fours * kValue);
+      const std::byte* entry = run.book + static_cast<uint64_t>(index[l]) * (4 * fours * kValue);
       unroll<kParts>([&](auto i) TERN_LAMBDA {
         constexpr bool half = 2 * i + 1 == fours;
         const std::byte* p = entry + 8 * i * kValue;
@@ -80,47 +72,45 @@ TERN_INLINE void add_columns(const OutputRun& run, uint64_t lane, float* sums) {
   unroll2<lanes, kParts>([&](auto l, auto i) TERN_LAMBDA { s[l][i].store(sums + (l * kParts + i) * 8); });
 }
 
-// One token, all lanes of a tile and plane. `most` registers hold sums.
-template <class F8, int most, FloatType type, int fours, class Index>
+// One token, all lanes of a tile and plane. `most` registers hold sums. Indices that are no bytes or words are unpacked
+// for some columns at a time, while entries of the columns before them arrive.
+template <class F8, int most, EntryType type, int fours, class Index>
 struct OutputTile {
   static constexpr int kParts = (fours + 1) / 2, kLanes = most / kParts;
-  static constexpr bool kPacked = std::is_same_v<Index, PackedIndices>;
 
   static void run(const LinearCall& call, const Books& books, uint64_t tile, uint64_t plane) {
     const Encoding& e = call.w.encoding;
     const uint64_t lanes = vector_lanes(e, call.w.layout, tile);
-    OutputScratch& scratch = output_scratch(call);
+    uint16_t* const unpacked = output_scratch(call).indices;
     float sums[kOutputLanes * kParts * 8] = {};
-    const bool unpack = kPacked && (kLanes < 8 || lanes != kOutputLanes);
+    const bool unpack = e.bits != 8 * sizeof(Index);
     for_each_run(call.w, unpack ? kRunCols : call.w.cols, [&](uint64_t c, uint64_t count, uint64_t group) {
       const std::byte* records = call.w.codes + vector_record(e, call.w.layout, call.w.cols, tile, plane, c);
-      const std::byte* book = books.at + group * books.group_bytes;
-      OutputRun run{records, vector_record_bytes(e, lanes), e.bits, call.in.x + c, count, book};
-      if constexpr (!kPacked || kLanes >= 8) {
-        if (!unpack) return add_lanes<kLanes, Index>(run, lanes, sums);
+      OutputRun run{records, lanes * sizeof(Index), call.in.x + c, count, books.at + group * books.group_bytes};
+      if (unpack) {
+        unpack_indices(e.bits, lanes, records, count, unpacked);
+        run.records = reinterpret_cast<const std::byte*>(unpacked);
       }
-      unpack_indices(e.bits, lanes, records, count, scratch.indices);
-      run.records = reinterpret_cast<const std::byte*>(scratch.indices), run.record_bytes = lanes * sizeof(uint16_t);
-      add_lanes<kLanes, uint16_t>(run, lanes, sums);
+      add_lanes<kLanes>(run, lanes, sums);
     });
     const uint64_t first = tile * kOutputLanes;
     for (uint64_t l = 0; l < lanes; ++l)
       finish_rows(call, (first + l) * e.length, e.length, plane, 0, sums + l * kParts * 8);
   }
 
-  template <int width, class Form>
+  template <int width>
   TERN_INLINE static void add_lanes(const OutputRun& run, uint64_t lanes, float* sums) {
     if constexpr (width > static_cast<int>(kLaneStep)) {
-      if (lanes % width != 0) return add_lanes<width / 2, Form>(run, lanes, sums);
+      if (lanes % width != 0) return add_lanes<width / 2>(run, lanes, sums);
     }
     for (uint64_t l = 0; l < lanes; l += width)
-      add_columns<F8, type, fours, width, Form>(run, l, sums + l * kParts * 8);
+      add_columns<F8, type, fours, width, Index>(run, l, sums + l * kParts * 8);
   }
 };
 
 using OutputTileFunction = void (*)(const LinearCall&, const Books&, uint64_t tile, uint64_t plane);
 
-template <class F8, int most, FloatType type, class Index>
+template <class F8, int most, EntryType type, class Index>
 OutputTileFunction output_tile_of(uint64_t fours) {
   if (fours == 1) return OutputTile<F8, most, type, 1, Index>::run;
   if (fours == 2) return OutputTile<F8, most, type, 2, Index>::run;
@@ -128,28 +118,27 @@ OutputTileFunction output_tile_of(uint64_t fours) {
   return fours == 4 ? OutputTile<F8, most, type, 4, Index>::run : nullptr;
 }
 
-template <class F8, int most, FloatType type>
+template <class F8, int most, EntryType type>
 OutputTileFunction output_tile_of(const Encoding& e) {
   const uint64_t fours = (e.length + 3u) / 4;
-  if (e.bits == 8) return output_tile_of<F8, most, type, uint8_t>(fours);
-  if (e.bits == 16) return output_tile_of<F8, most, type, uint16_t>(fours);
-  return output_tile_of<F8, most, type, PackedIndices>(fours);
+  return e.bits == 8 ? output_tile_of<F8, most, type, uint8_t>(fours) : output_tile_of<F8, most, type, uint16_t>(fours);
 }
 
 template <class F8, int most>
 OutputTileFunction output_tile_of(const Books& books, const Encoding& e) {
   if (!books.fours) return nullptr;
-  if (books.type == FloatType::f16) return output_tile_of<F8, most, FloatType::f16>(e);
-  if (books.type == FloatType::bf16) return output_tile_of<F8, most, FloatType::bf16>(e);
-  return output_tile_of<F8, most, FloatType::f32>(e);
+  if (books.type == EntryType::f16) return output_tile_of<F8, most, EntryType::f16>(e);
+  if (books.type == EntryType::bf16) return output_tile_of<F8, most, EntryType::bf16>(e);
+  if (books.type == EntryType::int8) return output_tile_of<F8, most, EntryType::int8>(e);
+  return output_tile_of<F8, most, EntryType::f32>(e);
 }
 
 // Copies the entries of a run's indices to [column][row], `rows` floats a column. In ascending order: what is copied
 // too much is overwritten.
-template <class F8, FloatType type>
+template <class F8, EntryType type>
 void copy_entries(const Books& books, const std::byte* book, const uint16_t* indices, uint64_t count, uint64_t lanes,
                   uint64_t length, uint64_t rows, float* to) {
-  constexpr uint64_t kValue = type == FloatType::f32 ? 4 : 2;
+  constexpr uint64_t kValue = entry_value_bytes(type);
   for (uint64_t c = 0; c < count; ++c, to += rows) {
     for (uint64_t l = 0; l < lanes; ++l, ++indices) {
       const std::byte* entry = book + *indices * books.entry_bytes;
@@ -167,9 +156,10 @@ void decode_columns(const LinearCall& call, const Books& books, const uint16_t* 
   const Encoding& e = call.w.encoding;
   const std::byte* book = books.at + group * books.group_bytes;
   if (books.fours) {
-    const auto copy = books.type == FloatType::f32   ? copy_entries<F8, FloatType::f32>
-                      : books.type == FloatType::f16 ? copy_entries<F8, FloatType::f16>
-                                                     : copy_entries<F8, FloatType::bf16>;
+    const auto copy = books.type == EntryType::f32    ? copy_entries<F8, EntryType::f32>
+                      : books.type == EntryType::f16  ? copy_entries<F8, EntryType::f16>
+                      : books.type == EntryType::bf16 ? copy_entries<F8, EntryType::bf16>
+                                                      : copy_entries<F8, EntryType::int8>;
     return copy(books, book, indices, count, lanes, e.length, rows, to);
   }
   const uint64_t first = (group * e.planes + plane) << e.bits;
@@ -238,7 +228,7 @@ template <class V, class F8, int most>
 void vout_dot(const LinearCall& call, TileRange range) {
   const Encoding& e = call.w.encoding;
   for (uint64_t plane = 0; plane < e.planes; ++plane) {
-    const Books books = prepare_books(call, plane);
+    const Books books = widen_books<F8>(call, prepare_books(call, plane));
     const OutputTileFunction one = call.in.tokens == 1 ? output_tile_of<F8, most>(books, e) : nullptr;
     const OutputTileFunction each = one ? one : output_batch<V, F8>;
     for (uint64_t tile = range.begin; tile < range.end; ++tile) each(call, books, tile, plane);
