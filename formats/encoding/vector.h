@@ -45,8 +45,8 @@ static inline uint64_t vector_record_bytes(const Encoding& e, uint64_t lanes) { 
 // Where a record starts in the codes.
 static inline uint64_t vector_record(const Encoding& e, const Layout& layout, uint64_t cols, uint64_t tile,
                                      uint64_t plane, uint64_t position) {
-  return tile * layout.tile_bytes + (plane * vector_positions(e, cols) + position) *
-                                        vector_record_bytes(e, vector_lanes(e, layout, tile));
+  return tile * layout.tile_bytes +
+         (plane * vector_positions(e, cols) + position) * vector_record_bytes(e, vector_lanes(e, layout, tile));
 }
 // The codebook that serves a position: entry 0 of its plane and column group.
 static inline uint64_t vector_book(const Encoding& e, uint64_t position, uint64_t plane) {

@@ -123,11 +123,9 @@ TERN_INLINE TileRun tile_run(const WeightView& w, uint64_t tile, uint64_t g, uin
 template <int tiles>
 TERN_INLINE void prefetch_tiles(const TileRun& run, uint64_t bytes) {
   const uintptr_t ahead = reinterpret_cast<uintptr_t>(run.codes) + bytes + kAhead;
-  const uintptr_t first =
-      ahead < reinterpret_cast<uintptr_t>(run.end) ? ahead : ahead + (tiles - 1) * run.tile_bytes;
-  unroll<tiles>([&](auto t) TERN_LAMBDA {
-    __builtin_prefetch(reinterpret_cast<const void*>(first + t * run.tile_bytes));
-  });
+  const uintptr_t first = ahead < reinterpret_cast<uintptr_t>(run.end) ? ahead : ahead + (tiles - 1) * run.tile_bytes;
+  unroll<tiles>([&](auto t)
+                    TERN_LAMBDA { __builtin_prefetch(reinterpret_cast<const void*>(first + t * run.tile_bytes)); });
 }
 
 inline uint64_t group_stride(const Layout& layout) { return layout.padded_group_cols(); }

@@ -12,8 +12,8 @@ uint64_t index_at(const WeightView& w, uint64_t plane, uint64_t lane, uint64_t p
   const Encoding& e = w.encoding;
   const uint64_t tile = lane / vector_tile_lanes(e), in_tile = lane % vector_tile_lanes(e);
   const uint64_t lanes = vector_lanes(e, w.layout, tile);
-  const auto* at = reinterpret_cast<const uint8_t*>(w.codes) +
-                   vector_record(e, w.layout, w.cols, tile, plane, position);
+  const auto* at =
+      reinterpret_cast<const uint8_t*>(w.codes) + vector_record(e, w.layout, w.cols, tile, plane, position);
   if (e.bits == 16) return at[2 * in_tile] | at[2 * in_tile + 1] << 8;
   uint64_t index = 0;
   for (unsigned width = 8, low = 0; width > 0; width /= 2) {
@@ -89,15 +89,16 @@ void linear_vin8_f32_reference_scalar(const WeightView& w, const InputView& in, 
   });
 }
 
-void linear_vin16_f32_reference_scalar(const WeightView& w, const InputView& in, const OutputView& out,
-                                       TileRange range, std::byte*) {
+void linear_vin16_f32_reference_scalar(const WeightView& w, const InputView& in, const OutputView& out, TileRange range,
+                                       std::byte*) {
   for_each_row(w, in, out, range, [&](uint64_t row, uint64_t m, uint64_t p) {
     float sums[kLanes] = {};
     for_each_value(w, row, p, [&](float value, uint64_t column, bool) {
       float& lane = sums[column % kLanes];
       lane = fma32(value, in.x[m * in.x_stride + column], lane);
     });
-    for (uint64_t c = vector_positions(w.encoding, w.cols) * w.encoding.length; c % kLanes != 0; ++c) sums[c % kLanes] += 0;
+    for (uint64_t c = vector_positions(w.encoding, w.cols) * w.encoding.length; c % kLanes != 0; ++c)
+      sums[c % kLanes] += 0;
     for (uint64_t step = kLanes / 2; step > 0; step /= 2)
       for (uint64_t i = 0; i < step; ++i) sums[i] += sums[i + step];
     return sums[0];

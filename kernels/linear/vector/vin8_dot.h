@@ -1,7 +1,7 @@
-// A batch of int8 activations x vectors of int8 codebooks along the input axis: the entries at the indices are blocks of
-// the encoding int with 8 bits (four columns of a row are four bytes), so tiles of 16 rows are decoded to such a matrix in
-// scratch and multiplied by its kernel. Several planes and lengths of other than fours go by tables, token by token, as one
-// token does.
+// A batch of int8 activations x vectors of int8 codebooks along the input axis: the entries at the indices are blocks
+// of the encoding int with 8 bits (four columns of a row are four bytes), so tiles of 16 rows are decoded to such a
+// matrix in scratch and multiplied by its kernel. Several planes and lengths of other than fours go by tables, token by
+// token, as one token does.
 #pragma once
 
 #include "kernels/linear/int/int_dot.h"
