@@ -105,8 +105,7 @@ class Attention {
 
   void finish(const Run& run, uint64_t heads) {
     for (uint64_t i = 0; i < (run.end - run.begin) * heads; ++i) {
-      const AttentionState state = queries_[i].state;
-#pragma omp simd
+      const AttentionState state = queries_[i].state;  // a copy: no store may change its sum
       for (uint64_t k = 0; k < c_.head_dim; ++k) state.accumulator[k] = state.accumulator[k] / state.sum;
     }
   }
