@@ -10,6 +10,7 @@ namespace tern {
 namespace {
 
 constexpr int kTurns = 25;          // of Lloyd's iteration, at most
+constexpr int kRefiningTurns = 4;   // where the start is good
 constexpr double kEnough = 1e-4;    // a turn that improves less is the last
 constexpr unsigned kAskEvery = 64;  // centers that are drawn before the caller is asked again
 
@@ -30,8 +31,21 @@ class KMeans {
   Status run(const Interruption& interruption) {
     if (n_ == 0) return {};
     TERN_TRY(start(interruption));
+    return turns(kTurns, interruption);
+  }
+
+  // From these centers.
+  Status refine(std::vector<float> centers, const Interruption& interruption) {
+    centers_ = std::move(centers);
+    return turns(kRefiningTurns, interruption);
+  }
+
+  std::vector<float> take_centers() { return std::move(centers_); }
+
+ private:
+  Status turns(int most, const Interruption& interruption) {
     double before = assign();
-    for (int turn = 0; turn < kTurns; ++turn) {
+    for (int turn = 0; turn < most; ++turn) {
       if (interruption) TERN_TRY(interruption());
       move();
       const double now = assign();
@@ -41,9 +55,6 @@ class KMeans {
     return {};
   }
 
-  std::vector<float> take_centers() { return std::move(centers_); }
-
- private:
   void set(unsigned entry, size_t vector) {
     for (unsigned i = 0; i < length_; ++i) centers_[i * entries_ + entry] = x_[vector * length_ + i];
   }
@@ -201,7 +212,10 @@ Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span
       centers[i / cell.entries * options.entries + first + i % cell.entries] = part[i];
     first += cell.entries;
   }
-  return centers;
+  if (options.entries > kRefinedEntries) return centers;
+  KMeans all(options, x, weights);
+  TERN_TRY(all.refine(std::move(centers), interruption));
+  return all.take_centers();
 }
 
 unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,
