@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apps/model_options.h"
 #include "base/cpu.h"
 
 namespace tern::app {

@@ -1,6 +1,7 @@
 #include "runtime/model/block.h"
 
 #include <algorithm>
+#include <cstring>
 #include <initializer_list>
 #include <numeric>
 
