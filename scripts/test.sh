@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs, builds and tests: the demo's command, then for threads and memory under clang's sanitizers, for Arm under qemu, for this machine,
-# whose programs also run as older x86 CPUs under qemu and with AVX-512 under Bochs. Arguments name the presets to
-# run instead: scripts/test.sh release
+# Installs, builds and tests: the demo's command, then for threads and memory under clang's sanitizers, for Arm under
+# qemu, for this machine, whose programs also run as older x86 CPUs under qemu and with AVX-512 under Bochs. Arguments
+# name the presets to run instead: scripts/test.sh release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
