@@ -199,8 +199,9 @@ void deal_entries(std::vector<Cell>& cells, unsigned length, uint64_t entries) {
 
 Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span<const float> x,
                                          std::span<const float> weights, const Interruption& interruption) {
-  if (options.entries <= kFlatEntries) return k_means(options, x, weights, interruption);
   const unsigned length = options.length;
+  if (options.entries <= kFlatEntries || x.size() / length < options.entries)
+    return k_means(options, x, weights, interruption);
   TERN_ASSIGN(const auto heads, k_means({length, kCells, options.seed}, x, weights, interruption));
   std::vector<Cell> cells = cells_of(length, x, weights, heads);
   deal_entries(cells, length, options.entries);

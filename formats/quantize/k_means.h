@@ -25,7 +25,7 @@ inline constexpr unsigned kFlatEntries = 1024, kRefinedEntries = 4096;
 
 // The same in two levels where there are more than kFlatEntries: 256 cells by k-means, then each cell's vectors by
 // k-means with its part of the entries, in proportion to its error; up to kRefinedEntries four turns over all follow.
-// REQUIRES as many vectors as entries.
+// Fewer vectors than entries are left to k_means.
 Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span<const float> x,
                                          std::span<const float> weights, const Interruption& interruption = {});
 

@@ -101,6 +101,19 @@ TEST_CASE("vq: k-means in two levels is about as good as in one", "[vq]") {
   }
 }
 
+TEST_CASE("vq: more entries than vectors are each a vector", "[vq]") {
+  constexpr unsigned length = 4, n = 300;
+  const std::vector<float> x = normal_vectors(17, length * n), ones(x.size(), 1.f);
+  const std::vector<float> centers = split_k_means({length, 2 * kFlatEntries, 1}, x, ones).value();
+  REQUIRE(centers.size() == size_t{length} * 2 * kFlatEntries);
+  std::vector<float> distances(2 * kFlatEntries);
+  for (unsigned v = 0; v < n; ++v) {
+    float best = 1;
+    nearest_entry(&x[v * length], ones.data(), length, centers.data(), 2 * kFlatEntries, distances.data(), &best);
+    CHECK(best == 0);
+  }
+}
+
 TEST_CASE("vq: vectors that are few points get a codebook of these points", "[vq]") {
   Random random(3);
   const int points[6][4] = {{0, 1, -2, 3}, {4, -4, 0, 0}, {-1, -1, -1, -1}, {2, 3, 4, -3}, {0, 0, 0, 4}, {-4, 2, 1, 0}};
