@@ -54,8 +54,7 @@ struct VptqFit {
 std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols);
 
 // weights: [rows][cols], finite. triangle: the Hessian as in hessian_factor.h, or empty; outliers and feedback need
-// one. More than 12 bits need as many vectors as entries in every group of columns. Memory: for 16 bytes a weight, 4
-// cols^2 with feedback.
+// one. Memory: for 16 bytes a weight, 4 cols^2 with feedback.
 Result<VptqFit> fit_vptq(const VptqOptions& options, std::span<const float> weights, uint64_t cols,
                          std::span<const double> triangle, const Interruption& interruption = {});
 
