@@ -38,8 +38,7 @@ struct Signs256 : Base {
             one_or_minus_one<bit>(_mm256_extracti128_si256(words, 1))};
   }
 
-  // --- tables of nibbles. A shuffle and an unpack part the two bytes of the words: eight rows of the first plane, then
-  // of the second, in each lane. ---
+  // --- tables of nibbles. Even bytes stand for the rows of the first plane, odd ones for those of the second. ---
   static constexpr int kSignRuns = 2;
   static constexpr uint64_t kSignTableBytes = kNibbleUnitBytes;
   // Sums of the bytes as they come, so that even ones are too large by 256 times odd ones, and of odd ones alone: 16
@@ -105,21 +104,20 @@ struct Signs256 : Base {
     return _mm256_or_ps(sign, _mm256_set1_ps(1.f));
   }
 
+  // Loads a byte off within the block bring the bytes of both planes to their places: shuffles would share the pipes of
+  // the look-ups.
   static void part_words(const std::byte* block, __m256i (&bytes)[2]) {
-    const __m256i order =
-        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
-    const Codes words = Base::load_codes(block);
-    const __m256i e1 = _mm256_shuffle_epi8(words.lo, order), e2 = _mm256_shuffle_epi8(words.hi, order);
-    bytes[0] = _mm256_unpacklo_epi64(e1, e2), bytes[1] = _mm256_unpackhi_epi64(e1, e2);
+    const auto at = [&](int byte)
+                        TERN_LAMBDA { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + byte)); };
+    const __m256i odd = _mm256_set1_epi16(-256);
+    bytes[0] = _mm256_blendv_epi8(at(0), at(31), odd), bytes[1] = _mm256_blendv_epi8(at(1), at(32), odd);
   }
 
-  // A lane holds rows 0-7 (or 8-15) of the first plane, then of the second.
   static void add_half(Ints& first, Ints& second, const SignSums& s, int i) {
-    const __m256i low_even = _mm256_sub_epi16(s.all[i], _mm256_slli_epi16(s.odd[i], 8));
-    const __m256i high_even = _mm256_sub_epi16(s.all[i + 1], _mm256_slli_epi16(s.odd[i + 1], 8));
-    add_plane(first, _mm256_unpacklo_epi16(low_even, s.odd[i]), _mm256_unpacklo_epi16(high_even, s.odd[i + 1]));
-    add_plane(second, _mm256_unpackhi_epi16(low_even, s.odd[i]), _mm256_unpackhi_epi16(high_even, s.odd[i + 1]));
+    add_plane(first, even(s, i), even(s, i + 1));
+    add_plane(second, s.odd[i], s.odd[i + 1]);
   }
+  static __m256i even(const SignSums& s, int i) { return _mm256_sub_epi16(s.all[i], _mm256_slli_epi16(s.odd[i], 8)); }
   static void add_plane(Ints& sums, __m256i low, __m256i high) {  // rows 0-7, 8-15 as words
     const auto widened = [](__m128i l, __m128i h) TERN_LAMBDA {
       return _mm256_add_epi32(_mm256_cvtepu16_epi32(l), _mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 5));
