@@ -65,6 +65,7 @@ struct Signs512 : Base {
       unroll<8>([&](auto i) TERN_LAMBDA { t[i] = _mm512_load_si512(tables + 64 * i); });
       unroll<runs>([&](auto r) TERN_LAMBDA {
         prefetch(codes[r] + offset);
+        prefetch_near(codes[r] + offset);
         const __m512i low = _mm512_load_si512(codes[r] + offset);
         const __m512i middle = _mm512_srli_epi16(low, 5), high = _mm512_srli_epi16(low, 10);
         __m512i r0 = _mm512_permutexvar_epi16(low, t[0]), i0 = _mm512_permutexvar_epi16(low, t[4]);
@@ -88,6 +89,11 @@ struct Signs512 : Base {
   static constexpr int kPartsAtOnce = 2, kPhaseTokens = 4, kPhaseFloatTokens = 4;
 
  private:
+  // From the second cache into the first; may point beyond the tensor.
+  TERN_INLINE static void prefetch_near(const std::byte* block) {
+    constexpr uintptr_t kNearAhead = 1024;
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(block) + kNearAhead));
+  }
   template <int plane>
   static Ints plane_of(__m512i words) {
     return _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(words, plane));

@@ -91,7 +91,7 @@ class SignTables {
 
 constexpr uint64_t kManyPhaseTiles = 32;  // that share the tables of one part of a long vector
 constexpr uint64_t kPhaseRuns = 2 * kManyPhaseTiles;
-constexpr uint64_t kFarAhead = 4096;
+constexpr uint64_t kFarAhead = 8192;  // bytes of each tile, at most
 
 // The walk of `tiles` tiles side by side through their stages and groups, and on to as many tiles that follow.
 struct PhaseWalk {
@@ -100,6 +100,13 @@ struct PhaseWalk {
   uint64_t tiles;
 
   uint64_t step() const { return call.w.encoding.bits * kBlockBytes; }
+  // f(run, tile, matrix) for each run of blocks.
+  template <class F>
+  TERN_INLINE void each_run(const F& f) const {
+    uint64_t run = 0;
+    for (uint64_t tile = range.begin; tile < range.end; ++tile)
+      for (uint64_t matrix = 0; matrix < call.w.encoding.bits; ++matrix) f(run++, tile, matrix);
+  }
   uint64_t runs() const { return (range.end - range.begin) * call.w.encoding.bits; }
   // From a place in a tile to where the walk will be when kFarAhead bytes of each tile have passed.
   uint64_t ahead(uint64_t place) const {
@@ -125,10 +132,10 @@ void group_sums(const PhaseWalk& walk, SignTables<V>& tables, uint64_t stage, ui
   const uint64_t units = w.layout.group_blocks / kPhaseUnitBlocks, unit_bytes = kPhaseUnitBlocks * walk.step();
   const uint64_t most = kFarAhead / unit_bytes;
   const std::byte* codes[kPhaseRuns];
-  for (uint64_t r = 0; r < walk.runs(); ++r) {
-    codes[r] = phase_blocks(w, walk.range.begin + r / w.encoding.bits, stage, g, r % w.encoding.bits);
-    sums[r] = {V::zero_ints(), V::zero_ints(), V::zero_ints(), V::zero_ints()};
-  }
+  walk.each_run([&](uint64_t run, uint64_t tile, uint64_t matrix) TERN_LAMBDA {
+    codes[run] = phase_blocks(w, tile, stage, g, matrix);
+    sums[run] = {V::zero_ints(), V::zero_ints(), V::zero_ints(), V::zero_ints()};
+  });
   for (uint64_t u = 0; u < units; u += most) {
     const uint64_t some = units - u < most ? units - u : most;
     const uint64_t ahead = walk.ahead(((stage * w.layout.groups + g) * units + u) * unit_bytes);
@@ -138,11 +145,21 @@ void group_sums(const PhaseWalk& walk, SignTables<V>& tables, uint64_t stage, ui
   }
 }
 
+// The scales of rows in a group are read when its sums are there: asks for them before.
+TERN_INLINE void expect_scales(const PhaseWalk& walk, uint64_t stage, uint64_t g) {
+  const WeightView& w = walk.call.w;
+  if (w.encoding.scope != ScaleScope::row && w.encoding.scope != ScaleScope::group) return;
+  const uint64_t bytes = kTileRows * (w.encoding.scale_type == FloatType::f32 ? 4 : 2);
+  walk.each_run([&](uint64_t, uint64_t tile, uint64_t matrix) TERN_LAMBDA {
+    const uint64_t run = (stage * w.layout.groups + g) * w.encoding.bits + matrix;
+    __builtin_prefetch(w.scales + (tile * w.layout.tile_scales / kTileRows + 2 * run) * bytes);
+  });
+}
+
 template <class V>
 void tile_outputs(const PhaseWalk& walk, SignTables<V>& tables, uint64_t m) {
   const LinearCall& call = walk.call;
   const WeightView& w = call.w;
-  const uint64_t matrices = w.encoding.bits;
   ComplexRows<V> y[kManyPhaseTiles];
   BitSums<V> sums[kPhaseRuns];
   for (uint64_t t = 0; t < walk.tiles; ++t) y[t] = {V::zero(), V::zero()};
@@ -151,13 +168,13 @@ void tile_outputs(const PhaseWalk& walk, SignTables<V>& tables, uint64_t m) {
       PhaseInput in = phase_input(call, m, g);
       in.zero_r += 2 * tables.offset(g);
       in.zero_i += 2 * tables.offset(w.layout.groups + g);
+      expect_scales(walk, stage, g);
       group_sums(walk, tables, stage, g, sums);
-      for (uint64_t r = 0; r < walk.runs(); ++r) {
-        const uint64_t t = r / matrices, tile = walk.range.begin + t, matrix = r % matrices;
+      walk.each_run([&](uint64_t run, uint64_t tile, uint64_t matrix) TERN_LAMBDA {
         const auto re = phase_scales<V>(w, tile, stage, g, matrix, 0),
                    im = phase_scales<V>(w, tile, stage, g, matrix, 1);
-        add_matrix(y[t], re, im, sums[r], in, matrix + 1 == matrices);
-      }
+        add_matrix(y[tile - walk.range.begin], re, im, sums[run], in, matrix + 1 == w.encoding.bits);
+      });
     }
   }
   for (uint64_t t = 0; t < walk.range.end - walk.range.begin; ++t) store_pair<V>(call, walk.range.begin + t, m, y[t]);
