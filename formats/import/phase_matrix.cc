@@ -10,6 +10,26 @@ namespace {
 
 constexpr uint64_t kBlockValues = uint64_t{1} << 19;
 
+uint64_t differing(unsigned stages, const PhaseScales& a, const PhaseScales& b) {
+  uint64_t count = 0;
+  for (unsigned t = 0; t < stages; ++t) count += (a.re[t] != b.re[t]) + (a.im[t] != b.im[t]);
+  return count;
+}
+
+uint64_t differing_codes(const PhaseOptions& options, const PhaseScales& a, const PhaseScales& b,
+                         std::span<const float> re, std::span<const float> im) {
+  constexpr size_t kChunk = 256;
+  uint8_t ours[kMaxPhaseStages * kChunk], others[kMaxPhaseStages * kChunk];
+  uint64_t differ = 0;
+  for (size_t begin = 0; begin < re.size(); begin += kChunk) {
+    const size_t count = std::min(kChunk, re.size() - begin);
+    phase_codes(options, a, re.subspan(begin, count), im.subspan(begin, count), ours, count);
+    phase_codes(options, b, re.subspan(begin, count), im.subspan(begin, count), others, count);
+    for (size_t i = 0; i < options.stages * count; ++i) differ += ours[i] != others[i];
+  }
+  return differ;
+}
+
 }  // namespace
 
 // Some rows of U and W.
@@ -19,6 +39,20 @@ struct PhaseMatrix::Block {
 
   std::span<const float> row_re(unsigned part, uint64_t row) const { return {re[part].data() + row * cols, cols}; }
   std::span<const float> row_im(unsigned part, uint64_t row) const { return {im[part].data() + row * cols, cols}; }
+};
+
+// What is fitted by itself: part `at` of those that there are, rows [row, row + rows) of a block, `width` numbers each
+// from column col. With scales of the tensor a row, whose scales are known.
+struct PhaseMatrix::Cell {
+  unsigned at, part;
+  uint64_t group, row, rows, col, width;
+
+  std::span<const float> re(const Block& block, uint64_t r) const { return block.row_re(part, r).subspan(col, width); }
+  std::span<const float> im(const Block& block, uint64_t r) const { return block.row_im(part, r).subspan(col, width); }
+};
+
+struct PhaseMatrix::Fitted {
+  PhaseScales scales, other;  // as of PhaseFitter
 };
 
 PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases) : dense_(dense), phases_(phases) {
@@ -36,10 +70,8 @@ PhaseMatrix::PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases, std
 
 Result<std::unique_ptr<PhaseMatrix>> PhaseMatrix::fit(const SourceMatrix& dense, const PhaseForm& phases) {
   std::unique_ptr<PhaseMatrix> matrix(new PhaseMatrix(dense, phases));
-  if (phases.region == PhaseRegion::tensor) {
-    TERN_TRY(matrix->fit_tensor());
-    TERN_TRY(matrix->count_doubtful());
-  }
+  if (phases.region == PhaseRegion::tensor) TERN_TRY(matrix->fit_tensor());
+  if (phases.options.arithmetic == PhaseArithmetic::bf16) TERN_TRY(matrix->count_doubtful());
   return matrix;
 }
 
@@ -78,10 +110,11 @@ Result<PhaseMatrix::Block> PhaseMatrix::read_block(uint64_t begin, uint64_t coun
   return b;
 }
 
-// visit(block of numbers) for all rows, in order.
+// visit(block of numbers) for all rows, in order; tiles are not cut.
 template <class Visit>
 Status PhaseMatrix::each_block(Visit visit) const {
-  const uint64_t step = std::max<uint64_t>(1, kBlockValues / cols);
+  const uint64_t unit = phases_.region == PhaseRegion::tile ? kPhaseTile : 1;
+  const uint64_t step = align_up(std::max<uint64_t>(1, kBlockValues / cols), unit);
   for (uint64_t begin = 0; begin < half_rows(); begin += step) {
     TERN_ASSIGN(const Block block, read_block(begin, std::min(step, half_rows() - begin)));
     visit(block);
@@ -115,61 +148,70 @@ Status PhaseMatrix::fit_tensor() {
   return {};
 }
 
-// Codes that differ when every scale in doubt takes its other value.
-Status PhaseMatrix::count_doubtful() {
-  for (unsigned part = 2 - parts(); part < 2; ++part) {
-    for (unsigned t = 0; t < phases_.options.stages; ++t) {
-      doubtful_scales_ += regions_[0][part].re[t] != other_[part].re[t];
-      doubtful_scales_ += regions_[0][part].im[t] != other_[part].im[t];
-    }
-  }
-  if (doubtful_scales_ == 0) return {};
-  std::vector<uint8_t> ours(phases_.options.stages * half_cols()), others(ours.size());
-  return each_block([&](const Block& block) {
-    for (uint64_t r = 0; r < block.rows; ++r) {
-      for (unsigned part = 2 - parts(); part < 2; ++part) {
-        const auto re = block.row_re(part, r), im = block.row_im(part, r);
-        phase_codes(phases_.options, regions_[0][part], re, im, ours.data(), half_cols());
-        phase_codes(phases_.options, other_[part], re, im, others.data(), half_cols());
-        for (size_t i = 0; i < ours.size(); ++i) doubtful_codes_ += ours[i] != others[i];
-      }
-    }
-  });
+uint64_t PhaseMatrix::cells(uint64_t count) const {
+  const uint64_t height = phases_.region == PhaseRegion::tile ? kPhaseTile : 1;
+  return ceil_div(count, height) * groups() * parts();
 }
 
-// The scales of the region that begins at (row, col) of a block.
-PhaseScales PhaseMatrix::fit_cell(const Block& block, unsigned part, uint64_t row, uint64_t col) const {
-  const uint64_t width = block.cols / groups(), end = std::min(row + region_rows(), block.rows);
-  if (!regions_.empty()) return regions_[(block.begin + row) / region_rows() * groups() + col / width][part];
+// Of a block of `count` rows.
+PhaseMatrix::Cell PhaseMatrix::cell_of(uint64_t index, uint64_t count) const {
+  const uint64_t height = phases_.region == PhaseRegion::tile ? kPhaseTile : 1, width = half_cols() / groups();
+  const auto at = static_cast<unsigned>(index % parts());
+  const uint64_t group = index / parts() % groups(), row = index / parts() / groups() * height;
+  return {at, at + 2 - parts(), group, row, std::min(height, count - row), group * width, width};
+}
+
+PhaseMatrix::Fitted PhaseMatrix::fit_cell(const Block& block, const Cell& cell) const {
+  const uint64_t region = (block.begin + cell.row) / region_rows() * groups() + cell.group;
+  if (!regions_.empty()) return {regions_[region][cell.part], other_[cell.part]};
   PhaseFitter fitter(phases_.options);
   while (!fitter.done()) {
     PhaseSums sums;
-    for (uint64_t r = row; r < end; ++r)
-      sums.add(fitter.sums(block.row_re(part, r).subspan(col, width), block.row_im(part, r).subspan(col, width)));
+    for (uint64_t r = cell.row; r < cell.row + cell.rows; ++r)
+      sums.add(fitter.sums(cell.re(block, r), cell.im(block, r)));
     fitter.end_pass(sums);
   }
-  return fitter.scales();
+  return {fitter.scales(), fitter.other_scales()};
+}
+
+// Scales in doubt, and codes that differ when all of them take their other values.
+Status PhaseMatrix::count_doubtful() {
+  const bool whole = phases_.region == PhaseRegion::tensor;
+  if (whole && regions_[0] == other_) return {};
+  return each_block([&](const Block& block) {
+    uint64_t scales = 0, codes = 0;
+    const uint64_t count = cells(block.rows);
+#pragma omp parallel for schedule(dynamic) reduction(+ : scales, codes)
+    for (uint64_t index = 0; index < count; ++index) {
+      const Cell cell = cell_of(index, block.rows);
+      const Fitted fitted = fit_cell(block, cell);
+      const uint64_t differ = differing(phases_.options.stages, fitted.scales, fitted.other);
+      if (differ == 0) continue;
+      if (!whole || block.begin + cell.row == 0) scales += differ;
+      for (uint64_t r = cell.row; r < cell.row + cell.rows; ++r)
+        codes += differing_codes(phases_.options, fitted.scales, fitted.other, cell.re(block, r), cell.im(block, r));
+    }
+    doubtful_scales_ += scales, doubtful_codes_ += codes;
+  });
 }
 
 Status PhaseMatrix::read_phases(uint64_t begin, uint64_t count, std::span<uint8_t> codes,
                                 std::span<float> scales) const {
   TERN_ASSIGN(const Block block, read_block(begin, count));
   const bool whole = phases_.region == PhaseRegion::tensor;
-  const uint64_t height = phases_.region == PhaseRegion::tile ? kPhaseTile : 1, width = half_cols() / groups();
-  const uint64_t plane = count * half_cols(), cells = ceil_div(count, height) * groups() * parts();
+  const uint64_t plane = count * half_cols();
   const unsigned stages = phases_.options.stages;
+  const uint64_t fitted = cells(count);
 #pragma omp parallel for schedule(dynamic)
-  for (uint64_t cell = 0; cell < cells; ++cell) {
-    const auto at = static_cast<unsigned>(cell % parts()), part = at + 2 - parts();
-    const uint64_t group = cell / parts() % groups(), row = cell / parts() / groups() * height, col = group * width;
-    const PhaseScales s = fit_cell(block, part, row, col);
-    for (uint64_t r = row; r < std::min(row + height, count); ++r) {
-      phase_codes(phases_.options, s, block.row_re(part, r).subspan(col, width),
-                  block.row_im(part, r).subspan(col, width), codes.data() + at * plane + r * half_cols() + col,
-                  parts() * plane);
+  for (uint64_t index = 0; index < fitted; ++index) {
+    const Cell cell = cell_of(index, count);
+    const PhaseScales s = fit_cell(block, cell).scales;
+    for (uint64_t r = cell.row; r < cell.row + cell.rows; ++r) {
+      phase_codes(phases_.options, s, cell.re(block, r), cell.im(block, r),
+                  codes.data() + cell.at * plane + r * half_cols() + cell.col, parts() * plane);
       if (whole && r != 0) continue;
       for (unsigned t = 0; t < stages; ++t) {
-        const uint64_t pair = 2 * (((r * groups() + group) * stages + t) * parts() + at);
+        const uint64_t pair = 2 * (((r * groups() + cell.group) * stages + t) * parts() + cell.at);
         scales[pair] = s.re[t];
         scales[pair + 1] = s.im[t];
       }

@@ -25,8 +25,8 @@ using PhasePair = std::array<PhaseScales, 2>;  // of U and W
 
 class PhaseMatrix final : public SourceMatrix {
  public:
-  // With one scale pair a matrix this reads all of it, pass after pass. `dense` is borrowed and must live longer, or
-  // owned. REQUIRES even rows and cols.
+  // With one scale pair a matrix this reads all of it, pass after pass; with others once in bf16 arithmetic, to count
+  // what is doubtful. `dense` is borrowed and must live longer, or owned. REQUIRES even rows and cols.
   static Result<std::unique_ptr<PhaseMatrix>> fit(const SourceMatrix& dense, const PhaseForm& phases);
   static Result<std::unique_ptr<PhaseMatrix>> fit(std::unique_ptr<SourceMatrix> dense, const PhaseForm& phases);
 
@@ -54,12 +54,16 @@ class PhaseMatrix final : public SourceMatrix {
 
  private:
   struct Block;
+  struct Cell;
+  struct Fitted;
   PhaseMatrix(const SourceMatrix& dense, const PhaseForm& phases);
   Status fit_tensor();
   Status count_doubtful();
   Status read_half(uint64_t begin, uint64_t count, bool bottom, std::span<float> out) const;
   Result<Block> read_block(uint64_t begin, uint64_t count) const;
-  PhaseScales fit_cell(const Block& block, unsigned part, uint64_t row, uint64_t col) const;
+  uint64_t cells(uint64_t count) const;
+  Cell cell_of(uint64_t index, uint64_t count) const;
+  Fitted fit_cell(const Block& block, const Cell& cell) const;
   template <class Visit>
   Status each_block(Visit visit) const;
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fairy2i checkpoints with scales for the tensor, each row or each 64x64 tile, converted by tern and decoded by the
-independent reader, against numpy: masters give the codes and scales of each region by the rule of angles; the dense
-matrices that these give, rounded to bf16 and saved, give the same file again; scales of other regions than the user
-says and damage are refused.
+independent reader, against numpy: masters give the codes and scales of each region by the rule of angles, and the report
+counts those that an f32 mean could change; the dense matrices that these give, rounded to bf16 and saved, give the same
+file again; scales of other regions than the user says and damage are refused.
 
 usage: fairy2i_regions.py TERN MAKE_CHECKPOINT
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "tools")]
-from fairy2i_oracle import AXES, by_stages, to_bf16, widely_linear  # noqa: E402
+from fairy2i_oracle import AXES, by_stages, codes_of, to_bf16, widely_linear  # noqa: E402
 from read_tern import decode, load  # noqa: E402
 
 SIDES = {"tensor": (1 << 20, 1 << 20), "row": (1, 1 << 20), "tile": (64, 64)}  # complex rows and columns of a region
@@ -48,17 +48,58 @@ class Checkpoint:
         self.path.write_bytes(self.data)
 
 
-def stages_of(part, stages, region):
-    """Numbers of each stage of U or W, with the scales of their regions."""
-    re, im = part
-    found = numpy.zeros((stages, *re.shape), complex)
+def fitted(part, stages, region):
+    """(place, scales [stages, 2], codes) of each region of U or W."""
     height, width = SIDES[region]
-    for top in range(0, re.shape[0], height):
-        for left in range(0, re.shape[1], width):
+    for top in range(0, part[0].shape[0], height):
+        for left in range(0, part[0].shape[1], width):
             cell = slice(top, top + height), slice(left, left + width)
-            for t, ((s_re, s_im), k) in enumerate(zip(*by_stages(re[cell], im[cell], stages, "fairy2i", to_bf16))):
-                found[t][cell] = s_re * AXES[k].real + 1j * s_im * AXES[k].imag
+            yield cell, *by_stages(part[0][cell], part[1][cell], stages, "fairy2i", to_bf16)
+
+
+def stages_of(part, stages, regions):
+    """Numbers of each stage of U or W, with the scales of their regions."""
+    found = numpy.zeros((stages, *part[0].shape), complex)
+    for cell, scales, codes in regions:
+        for t, ((s_re, s_im), k) in enumerate(zip(scales, codes)):
+            found[t][cell] = s_re * AXES[k].real + 1j * s_im * AXES[k].imag
     return found
+
+
+def other_scale(values):
+    """What an f32 mean could make of a scale: its neighbour in bf16 across a middle within 2^-16 of the mean; else None."""
+    mean = numpy.abs(values).mean() if values.size else 0.0
+    moved = {max(to_bf16(mean * (1 + d)), to_bf16(1e-6)) for d in (-2.0 ** -16, 2.0 ** -16)}
+    moved.discard(max(to_bf16(mean), to_bf16(1e-6)))
+    return float(moved.pop()) if moved else None
+
+
+def eaten(re, im, k, scales):
+    """What a stage's codes leave."""
+    real = k % 2 == 0
+    return (numpy.where(real, to_bf16(re - scales[0] * AXES[k].real), re),
+            numpy.where(real, im, to_bf16(im - scales[1] * AXES[k].imag)))
+
+
+def doubtful(part, regions):
+    """Scales of U or W that an f32 mean could change, and codes that would differ if it changed them all."""
+    doubtful_scales = doubtful_codes = 0
+    for cell, scales, codes in regions:
+        others, re, im = scales.copy(), part[0][cell], part[1][cell]
+        for t, k in enumerate(codes):
+            for axis, values in enumerate((re[k % 2 == 0], im[k % 2 == 1])):
+                other = other_scale(values)
+                others[t, axis] = scales[t, axis] if other is None else other
+            re, im = eaten(re, im, k, scales[t])
+        if (others == scales).all():
+            continue
+        doubtful_scales += (others != scales).sum()
+        re, im = part[0][cell], part[1][cell]
+        for t, ours in enumerate(codes):
+            k = codes_of(re, im)
+            doubtful_codes += (k != ours).sum()
+            re, im = eaten(re, im, k, others[t])
+    return numpy.array([doubtful_scales, doubtful_codes])
 
 
 def block_matrix(u, w, rounded):
@@ -99,7 +140,7 @@ def converted(tern, folder, stages, region, says):
     status, text, out = convert(tern, folder, stages, region)
     assert status == 0 and says in text, text
     data, model = load(out)
-    return data, {t["name"]: t for t in model["tensors"]}
+    return data, {t["name"]: t for t in model["tensors"]}, text
 
 
 def refused(tern, folder, stages, region, says):
@@ -112,8 +153,15 @@ def check(tern, make_checkpoint, folder, stages, region):
     checkpoint = Checkpoint(folder / "model.safetensors")
     names = [n for n in checkpoint.header if PROJECTIONS.fullmatch(n)]
     assert len(names) == 7
-    parts = {n: [stages_of(p, stages, region) for p in widely_linear(checkpoint.values(n), to_bf16)] for n in names}
-    data, tensors = converted(tern, folder, stages, region, "7 layers from masters, 0 saved quantized")
+    forms = {n: widely_linear(checkpoint.values(n), to_bf16) for n in names}
+    fits = {n: [list(fitted(p, stages, region)) for p in forms[n]] for n in names}
+    parts = {n: [stages_of(*pair) for pair in zip(forms[n], (stages, stages), fits[n])] for n in names}
+    data, tensors, text = converted(tern, folder, stages, region, "7 layers from masters, 0 saved quantized")
+    scales, codes = sum(doubtful(*pair) for n in names for pair in zip(forms[n], fits[n]))
+    assert region != "row" or scales > 0 and (codes > 0 or stages == 1)  # of thousands of scales
+    says = f"{scales} scales lie so near the middle of two bf16 numbers that torch's f32 mean may give the other one; " \
+           f"{codes} codes depend on it"
+    assert (says in text) if scales else ("torch's f32 mean" not in text), (region, stages, says, text)
     for short, name in (("attn.k", "self_attn.k_proj"), ("ffn.down", "mlp.down_proj")):
         t, expected = tensors["blocks.0." + short], stored_values(parts[f"model.layers.0.{name}.weight"])
         assert t["scope"] == {"tensor": 1, "row": 2, "tile": 4}[region], t
@@ -122,7 +170,7 @@ def check(tern, make_checkpoint, folder, stages, region):
     for name in names:
         checkpoint.store(name, saved_values(parts[name]))
     checkpoint.save()
-    again, _ = converted(tern, folder, stages, region, "0 layers from masters, 7 saved quantized")
+    again, _, _ = converted(tern, folder, stages, region, "0 layers from masters, 7 saved quantized")
     payload = lambda file, t: [file[at:at + size] for at, size in (part[:2] for part in t["parts"])]  # noqa: E731
     for name, t in tensors.items():
         if name.startswith("blocks.0.") and t["kind"] == 5:

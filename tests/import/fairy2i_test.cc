@@ -199,9 +199,13 @@ TEST_CASE("fairy2i: what an f32 mean could change is counted") {
       set_value(q, r * 72 + col, !diagonal ? 0 : col % 2 == 0 ? 0x3f80 : 0x3f81);
     }
   }
-  const TensorReport line = ConvertedPhases(c).line("blocks.0.attn.q");
-  CHECK(line.doubtful_scales >= 1);
-  CHECK(line.doubtful_codes >= 36 * 36 / 2);  // the second stage of every 1 has another sign
+  for (const PhaseRegion region : {PhaseRegion::tensor, PhaseRegion::row, PhaseRegion::tile}) {
+    c.options.fairy2i_scales = region;
+    const TensorReport line = ConvertedPhases(c).line("blocks.0.attn.q");
+    CHECK(line.doubtful_scales >= (region == PhaseRegion::row ? 36 : 1));
+    CHECK(line.doubtful_codes >= 36 * 36 / 2);  // the second stage of every 1 has another sign
+  }
+  c.options.fairy2i_scales = PhaseRegion::tensor;
   CHECK(ConvertedPhases(c).line("blocks.1.attn.q").doubtful_scales == 0);
 }
 
