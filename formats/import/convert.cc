@@ -49,20 +49,22 @@ class Conversion {
     const MatrixPlan& m = plan_.matrices[index];
     const Interruption interruption = [&] { return tell(m.source->name); };
     TERN_TRY(interruption());
-    TERN_TRY(make_factor(m.hessian, interruption));
-    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m, factor_, interruption));
+    TERN_TRY(make_factor(m, interruption));
+    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m, {factor_, settled_}, interruption));
     codebooks_.push_back(packer.codebook());
     TERN_TRY(write_blocks(index, packer));
+    settled_ = packer.take_errors();
     return add_report(m, false, packer.relative_error(), codebooks_.back().size() + sizeof(float));
   }
 
   // Layers that share an input share the factor of its Hessian.
-  Status make_factor(std::span<const double> hessian, const Interruption& interruption) {
-    if (hessian.data() == factored_) return {};
+  Status make_factor(const MatrixPlan& m, const Interruption& interruption) {
+    const ColumnsMatrix::Order order = m.columns ? m.columns->order() : ColumnsMatrix::Order();
+    if (m.hessian.data() == factored_ && order == order_) return {};
     factor_ = nullptr, factored_ = nullptr;
-    if (hessian.empty()) return {};
-    TERN_ASSIGN(HessianFactor factor, HessianFactor::create(hessian, {}, interruption));
-    factor_ = std::make_shared<HessianFactor>(std::move(factor)), factored_ = hessian.data();
+    if (m.hessian.empty()) return {};
+    TERN_ASSIGN(HessianFactor factor, HessianFactor::create(m.hessian, order, interruption));
+    factor_ = std::make_shared<HessianFactor>(std::move(factor)), factored_ = m.hessian.data(), order_ = order;
     return {};
   }
 
@@ -145,8 +147,10 @@ class Conversion {
   const ConvertPlan& plan_;
   const ProgressCallback& progress_;
   std::vector<std::vector<std::byte>> codebooks_;
-  std::shared_ptr<const HessianFactor> factor_;  // of the triangle at factored_
+  std::shared_ptr<const HessianFactor> factor_;  // of the triangle at factored_, in this order
   const double* factored_ = nullptr;
+  ColumnsMatrix::Order order_;
+  std::vector<float> settled_;  // errors of the outlier columns that were written last
   std::unique_ptr<TernWriter> writer_;
   ConvertReport report_;
   uint64_t done_ = 0, total_ = 0;

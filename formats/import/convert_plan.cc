@@ -62,7 +62,10 @@ class Planner {
       return invalid_argument(
           "the head of this model is tied to its embedding: both are one matrix, choose one encoding");
     }
-    if (!source_.linears.empty() && options_.weights != WeightChoice::automatic) {
+    const bool split = !source_.linears.empty() && source_.linears[0].split;
+    if (!split && options_.weights == WeightChoice::vq && options_.vq.outliers.percent != 0)
+      return internal_error("the outlier columns were not split off before the conversion");
+    if (!source_.linears.empty() && !split && options_.weights != WeightChoice::automatic) {
       return invalid_argument(fmt::format("layer '{}' of this checkpoint ({}) is stored as it is: choose no encoding",
                                           source_.linears[0].linear.name, source_.convention));
     }
@@ -195,9 +198,10 @@ class Planner {
   }
 
   // The tensor that a linear layer reads, by the layer's name; the writer refuses one that is missing. A composition
-  // says itself what it reads.
+  // says itself what it reads; of one that is split it is the larger part.
   uint32_t tensor_of(const std::string& linear) const {
-    if (source_.find_linear(linear) != nullptr) return kNoTensor;
+    const SourceLinear* composed = source_.find_linear(linear);
+    if (composed != nullptr && !composed->split) return kNoTensor;
     return find_tensor(linear == "head" && source_.tied_head ? kEmbedding : linear);
   }
 
@@ -283,7 +287,12 @@ class Planner {
     linear.name = name;
     linear.input = static_cast<uint32_t>(d.inputs.size() - 1);
     linear.bias = find_tensor(name + ".bias");
-    if (composed != nullptr) return d.linears.push_back(std::move(linear));
+    if (composed != nullptr) {
+      if (composed->split && quantizes) {
+        for (Term& part : linear.terms) part.tap = Tap::quantized;
+      }
+      return d.linears.push_back(std::move(linear));
+    }
     Term term;
     term.tensor = tensor;
     if (tensor != kNoTensor) {

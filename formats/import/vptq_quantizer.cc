@@ -237,14 +237,14 @@ Status check(const SourceModel& source, const VptqOptions& o) {
   const auto shaped = [](unsigned length, unsigned bits, unsigned most) {
     return length >= 2 && length <= 32 && bits >= 1 && bits <= most;
   };
-  if (!shaped(o.length, o.bits, kMaxVptqBits) || !shaped(o.outlier_length, o.outlier_bits, kMaxOutlierBits)) {
+  if (!shaped(o.length, o.bits, kMaxVptqBits) || !shaped(o.outliers.length, o.outliers.bits, kMaxOutlierBits)) {
     return invalid_argument(fmt::format(
         "vectors of {} with {} bits, outliers of {} with {}, expected 2 to 32 values, 1 to {} bits, outliers to {}",
-        o.length, o.bits, o.outlier_length, o.outlier_bits, kMaxVptqBits, kMaxOutlierBits));
+        o.length, o.bits, o.outliers.length, o.outliers.bits, kMaxVptqBits, kMaxOutlierBits));
   }
-  if (o.groups == 0 || o.outlier_percent > 50) {
+  if (o.groups == 0 || o.outliers.percent > kMaxOutlierPercent) {
     return invalid_argument(
-        fmt::format("{} column groups, {} % outliers, expected 1 or more, 0 to 50", o.groups, o.outlier_percent));
+        fmt::format("{} column groups, {} % outliers, expected 1 or more, 0 to 50", o.groups, o.outliers.percent));
   }
   for (const auto& m : source.matrices) {
     if (!is_linear(*m)) continue;
@@ -260,7 +260,7 @@ Result<std::span<const double>> hessian_for(const SourceMatrix& m, const VptqOpt
                                             const HessianTriangles& hessians) {
   const auto found = hessians.find(m.name);
   if (found != hessians.end() && triangle_cols(found->second.size()) == m.cols) return found->second;
-  if (!options.feedback && options.outlier_percent == 0) return std::span<const double>();
+  if (!options.feedback && options.outliers.percent == 0) return std::span<const double>();
   return invalid_argument(fmt::format("layer '{}' has no Hessian of {} columns, which {} needs", m.name, m.cols,
                                       options.feedback ? "error feedback" : "the choice of outliers"));
 }

@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kBlock = 128;
 
 // to[k] += sum over j in [begin, end) of e[j] R(j, k), k in [first, last); every sum in ascending j.
-void add_rows(const HessianFactor& r, const float* e, uint64_t begin, uint64_t end, uint64_t first, uint64_t last,
+void add_rows(const FactorBlock& r, const float* e, uint64_t begin, uint64_t end, uint64_t first, uint64_t last,
               float* to) {
   uint64_t j = begin;
   for (; j + 4 <= end; j += 4) {
@@ -25,7 +25,7 @@ void add_rows(const HessianFactor& r, const float* e, uint64_t begin, uint64_t e
 }
 
 // The same for many rows: a part of R serves all of them while it is in the cache.
-void pass_on(const HessianFactor& r, const float* e, uint64_t rows, uint64_t begin, uint64_t end, uint64_t first,
+void pass_on(const FactorBlock& r, const float* e, uint64_t rows, uint64_t begin, uint64_t end, uint64_t first,
              float* to) {
   const uint64_t cols = r.cols();
   for (uint64_t k = first; k < cols; k += kBlock) {
@@ -36,7 +36,7 @@ void pass_on(const HessianFactor& r, const float* e, uint64_t rows, uint64_t beg
 
 }  // namespace
 
-ErrorFeedback::ErrorFeedback(const HessianFactor& r, uint64_t rows, uint64_t width)
+ErrorFeedback::ErrorFeedback(const FactorBlock& r, uint64_t rows, uint64_t width)
     : r_(r), block_(align_up(kBlock, width)), carried_(rows * r.cols()), errors_(rows * r.cols()) {}
 
 void ErrorFeedback::start(uint64_t rows) {
@@ -50,7 +50,7 @@ void ErrorFeedback::settle(uint64_t begin, uint64_t end) {
   if (end == block_end) pass_on(r_, errors_.data(), rows_, block, end, end, carried_.data());
 }
 
-void multiply_by_factor(const HessianFactor& r, std::span<const float> x, std::span<float> out) {
+void multiply_by_factor(const FactorBlock& r, std::span<const float> x, std::span<float> out) {
   const uint64_t cols = r.cols(), rows = x.size() / cols;
   std::fill(out.begin(), out.end(), 0.f);
   for (uint64_t j = 0; j < cols; j += kBlock) pass_on(r, x.data(), rows, j, std::min(cols, j + kBlock), j, out.data());

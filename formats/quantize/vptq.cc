@@ -152,7 +152,7 @@ class Vptq {
   Status sweep(bool with_residual) {
     std::vector<Book> books;
     for (const VptqStage& stage : fit_.stages) books.emplace_back(stage);
-    const uint64_t unit = std::lcm(options_.length, options_.outlier_length), run = align_up(64, unit);
+    const uint64_t unit = std::lcm(options_.length, options_.outliers.length), run = align_up(64, unit);
     for (uint64_t first = 0; first < rows_; first += 16 * run) {
       if (interruption_) TERN_TRY(interruption_());
       const uint64_t end = std::min(rows_, first + 16 * run);
@@ -280,7 +280,7 @@ class Vptq {
 }  // namespace
 
 std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
-  uint64_t outliers = ceil_div(cols * options.outlier_percent, 100);
+  uint64_t outliers = ceil_div(cols * options.outliers.percent, 100);
   while ((cols - outliers) % options.groups != 0) ++outliers;
   std::vector<VptqStage> stages;
   const auto add = [&](unsigned length, unsigned bits, uint64_t begin, uint64_t count, uint64_t groups) {
@@ -289,7 +289,7 @@ std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
   };
   for (int stage = 0; stage < (options.residual ? 2 : 1); ++stage)
     add(options.length, options.bits, outliers, cols - outliers, options.groups);
-  if (outliers != 0) add(options.outlier_length, options.outlier_bits, 0, outliers, 1);
+  if (outliers != 0) add(options.outliers.length, options.outliers.bits, 0, outliers, 1);
   return stages;
 }
 

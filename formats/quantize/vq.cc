@@ -116,7 +116,20 @@ Status check_vq(const VqOptions& o) {
         "evenly spaced levels in {} codebooks of {} bits for {} values, expected one, of as many bits for each value",
         o.planes, o.bits, o.length));
   }
-  return {};
+  if (o.outliers.percent > kMaxOutlierPercent)
+    return invalid_argument(fmt::format("{} % outliers, expected 0 to {}", o.outliers.percent, kMaxOutlierPercent));
+  return o.outliers.percent == 0 ? Status() : check_vq(vq_of_outliers(o));
+}
+
+uint64_t vq_outlier_cols(const VqOptions& options, uint64_t cols) {
+  return align_up(ceil_div(cols * options.outliers.percent, 100), options.outliers.length);
+}
+
+VqOptions vq_of_outliers(const VqOptions& options) {
+  VqOptions own = options;
+  own.length = static_cast<uint8_t>(options.outliers.length), own.bits = static_cast<uint8_t>(options.outliers.bits);
+  own.planes = 1, own.groups = 1, own.outliers = {};
+  return own;
 }
 
 int vq_largest_code(unsigned length) { return std::min(127, 32767 / 127 / static_cast<int>(length)); }

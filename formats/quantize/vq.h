@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "formats/encoding/encoding.h"
+#include "formats/quantize/outliers.h"
 
 namespace tern {
 
@@ -26,7 +27,8 @@ struct VqOptions {
   uint8_t length = 4, bits = 8, planes = 1;  // values of a vector; of an index, 1..8; codebooks
   uint32_t groups = 1;                       // column groups with codebooks of their own
   VqTraining training = VqTraining::hessian;
-  bool feedback = false;  // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
+  bool feedback = false;    // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
+  OutlierOptions outliers;  // columns with one codebook of their own (formats/import/outlier_columns.h)
   uint64_t seed = 1;
 
   bool operator==(const VqOptions&) const = default;
@@ -37,6 +39,10 @@ Status check_vq(const VqOptions& options);
 
 // Largest magnitude of a code: code * 127 * length < 2^15, and at most 127.
 int vq_largest_code(unsigned length);
+
+// Of the outlier columns of a matrix of `cols`: how many, whole vectors; how they are quantized.
+uint64_t vq_outlier_cols(const VqOptions& options, uint64_t cols);
+VqOptions vq_of_outliers(const VqOptions& options);
 
 // Columns of a group: of equal groups, a multiple of the length.
 uint64_t vq_group_cols(const VqOptions& options, uint64_t cols);
