@@ -192,10 +192,10 @@ Status VectorPacker::pack(uint64_t begin, uint64_t count) {
   return {};
 }
 
-// The sample, its weights, errors and choices; values, decoded, indices, codes; what feedback keeps of its rows, what
-// outliers add to that.
+// The sample and its weights, twice, errors and choices; values, decoded, indices, codes; what feedback keeps of its
+// rows, what outliers add to that.
 uint64_t VectorPacker::working_bytes(const VqOptions& options, uint64_t rows, uint64_t cols, unsigned threads) {
-  const uint64_t sample = 16 * sample_rows(options, rows, cols) * align_up(cols, options.length);
+  const uint64_t sample = 24 * sample_rows(options, rows, cols) * align_up(cols, options.length);
   const uint64_t block = 16 * std::max(kBlockValues, kInputLanes * cols);
   if (!options.feedback) return sample + block;
   const uint64_t carried = options.outliers.percent == 0 ? 0 : threads * kFeedbackRows * cols * 4;

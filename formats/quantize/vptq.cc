@@ -118,7 +118,7 @@ class Vptq {
         const uint64_t band = k * bands / count, begin = stage.col_begin + group * stage.group_cols;
         for (uint64_t s = begin; s < begin + stage.group_cols; ++s) add_vector(stage, band, s, vectors, weights);
       }
-      const KMeansOptions options{stage.length, static_cast<unsigned>(entries), options_.seed};
+      const KMeansOptions options{stage.length, static_cast<unsigned>(entries), options_.seed, options_.kernels};
       TERN_ASSIGN(const auto centers, split_k_means(options, vectors, weights, interruption_));
       for (uint64_t i = 0; i < centers.size(); ++i)  // [value][entry]
         stage.codebook[(group * entries + i % entries) * stage.length + i / entries] = centers[i];
@@ -151,7 +151,7 @@ class Vptq {
   // Quantizes all columns in order; left_ then holds what the entries leave of each column as it was to be.
   Status sweep(bool with_residual) {
     std::vector<Book> books;
-    for (const VptqStage& stage : fit_.stages) books.emplace_back(stage);
+    for (const VptqStage& stage : fit_.stages) books.emplace_back(stage, *options_.kernels);
     const uint64_t unit = std::lcm(options_.length, options_.outliers.length), run = align_up(64, unit);
     for (uint64_t first = 0; first < rows_; first += 16 * run) {
       if (interruption_) TERN_TRY(interruption_());
@@ -168,7 +168,7 @@ class Vptq {
 
   // A stage's codebooks as [group][value][entry].
   struct Book {
-    explicit Book(const VptqStage& stage) : centers(stage.codebook.size()) {
+    Book(const VptqStage& stage, const EntryKernels& kernels) : centers(stage.codebook.size()) {
       const uint64_t length = stage.length, entries = uint64_t{1} << stage.bits;
       for (uint64_t i = 0; i < centers.size(); ++i) {
         const uint64_t group = i / length / entries, entry = i / length % entries;
@@ -176,7 +176,7 @@ class Vptq {
       }
       for (size_t at = 0; at < centers.size(); at += length * entries)
         searches.emplace_back(std::span(centers).subspan(at, length * entries), stage.length,
-                              static_cast<unsigned>(entries));
+                              static_cast<unsigned>(entries), kernels);
     }
     std::vector<float> centers;
     std::vector<EntrySearch> searches;  // of a group
@@ -186,7 +186,7 @@ class Vptq {
   class Columns {
    public:
     Columns(Vptq& all, const std::vector<Book>& books, uint64_t rows, bool with_residual)
-        : all_(all), books_(books), with_residual_(with_residual), aims_(rows), distances_(size_t{1} << kMaxVptqBits) {
+        : all_(all), books_(books), with_residual_(with_residual), aims_(rows) {
       if (all.factor_) feedback_.emplace(*all.factor_, rows, 1);
     }
 
@@ -231,7 +231,7 @@ class Vptq {
         const uint64_t count = std::min<uint64_t>(stage.length, first + rows - row);
         float x[32] = {}, weights[32] = {};
         for (uint64_t t = 0; t < count; ++t) x[t] = all_.left_[(row + t) * all_.cols_ + s], weights[t] = 1;
-        const unsigned k = books_[at].searches[group].nearest(x, weights, distances_.data());
+        const unsigned k = books_[at].searches[group].nearest(x, weights);
         stage.indices[row / stage.length * stage.cols + column] = static_cast<uint16_t>(k);
         for (uint64_t t = 0; t < count; ++t) all_.left_[(row + t) * all_.cols_ + s] -= centers[t * entries + k];
       }
@@ -240,7 +240,7 @@ class Vptq {
     Vptq& all_;
     const std::vector<Book>& books_;
     bool with_residual_;
-    std::vector<float> aims_, distances_;
+    std::vector<float> aims_;
     std::optional<ErrorFeedback> feedback_;
   };
 

@@ -14,6 +14,7 @@
 
 #include "base/progress.h"
 #include "base/status.h"
+#include "formats/quantize/entry_kernels.h"
 #include "formats/quantize/outliers.h"
 
 namespace tern {
@@ -31,6 +32,7 @@ struct VptqOptions {
   bool feedback = false;
   bool int8_codebooks = false;  // instead of f16; columns are then brought to [-1/2, 1/2]
   uint64_t seed = 1;
+  const EntryKernels* kernels = &kPlainEntryKernels;
 };
 
 // One stage: indices into a codebook for each group of columns. vptq_stages() gives their shapes alone.

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "formats/encoding/encoding.h"
+#include "formats/quantize/entry_kernels.h"
 #include "formats/quantize/outliers.h"
 
 namespace tern {
@@ -30,6 +31,7 @@ struct VqOptions {
   bool feedback = false;    // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
   OutlierOptions outliers;  // columns with one codebook of their own (formats/import/outlier_columns.h)
   uint64_t seed = 1;
+  const EntryKernels* kernels = &kPlainEntryKernels;
 
   bool operator==(const VqOptions&) const = default;
 };
@@ -71,9 +73,9 @@ Result<VqBook> train_vq(const VqOptions& options, uint64_t cols, std::span<VqSam
                         const Interruption& interruption = {});
 
 // Chooses the indices of one vector, to[plane * plane_stride]: the planes in turn, each for what the others leave,
-// twice over. centers: [plane][value][entry]; distances: room for one value an entry.
-void choose_entries(const float* x, const float* weights, unsigned length, unsigned planes, unsigned entries,
-                    const float* centers, float* distances, uint16_t* to, uint64_t plane_stride);
+// twice over. centers: [plane][value][entry].
+void choose_entries(const VqBook& book, const float* x, const float* weights, const float* centers, uint16_t* to,
+                    uint64_t plane_stride);
 
 // Chooses indices for rows; one thread at a time, memory is set aside when it is made.
 class VqAssigner {
@@ -92,7 +94,7 @@ class VqAssigner {
   double fit(uint16_t* indices, uint64_t plane_stride);
 
   const VqBook& book_;
-  std::vector<float> centers_, x_, h_, distances_;
+  std::vector<float> centers_, x_, h_;
 };
 
 // The scales of a row, unit * fit * factor of the plane in f16, and the row that they decode to.

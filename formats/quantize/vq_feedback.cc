@@ -13,7 +13,6 @@ VqFeedback::VqFeedback(const VqBook& book, const FactorBlock& r)
       centers_(book.centers()),
       turned_(size_t{book.options.planes} * book.options.length * book.entries()),
       ones_(book.options.length, 1.f),
-      distances_(book.entries()),
       x_(kFeedbackRows * r.cols()),
       losses_(x_.size()),
       targets_(x_.size()) {}
@@ -45,8 +44,7 @@ void VqFeedback::choose(uint64_t row, uint64_t position, uint16_t* indices, uint
     target[i - begin] = feedback_.carried(row)[i];
     for (uint64_t j = begin; j <= i; ++j) target[i - begin] += x[j] * r_.row(j)[i];
   }
-  choose_entries(target, ones_.data(), book_.options.length, book_.options.planes, book_.entries(), turned_.data(),
-                 distances_.data(), indices, plane_stride);
+  choose_entries(book_, target, ones_.data(), turned_.data(), indices, plane_stride);
   const float* centers = &centers_[book_.group_at(position)];
   for (uint64_t i = 0; i < end - begin; ++i) {
     float error = x[begin + i], loss = target[i];

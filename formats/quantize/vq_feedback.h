@@ -36,7 +36,7 @@ class VqFeedback {
   FactorBlock r_;
   VqAssigner unit_;
   ErrorFeedback feedback_;
-  std::vector<float> centers_, turned_, ones_, distances_;  // turned_: entries times R_BB
+  std::vector<float> centers_, turned_, ones_;  // turned_: entries times R_BB
   // [row][cols], in units of the row: x; carried + (x - q) R; carried + x R.
   std::vector<float> x_, losses_, targets_;
 };

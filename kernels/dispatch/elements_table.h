@@ -4,6 +4,7 @@
 #include "kernels/activation/activation.h"
 #include "kernels/activation/quantize.h"
 #include "kernels/attention/attend.h"
+#include "kernels/codebook/entries.h"
 #include "kernels/dispatch/dispatch.h"
 #include "kernels/hadamard/transform.h"
 #include "kernels/norm/rms_norm.h"
@@ -29,7 +30,10 @@ constexpr ElementKernels make_elements(const char* isa, CpuFeatures needs) {
           rope_interleaved<V>,
           attend_block<V>,
           hadamard<V>,
-          add_sparse<V>};
+          add_sparse<V>,
+          nearest_entry<V>,
+          entry_errors<V>,
+          lower_errors<V>};
 }
 
 extern const ElementKernels kElementsScalar, kElementsAvx2, kElementsAvx512, kElementsNeon;
