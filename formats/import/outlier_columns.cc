@@ -27,17 +27,15 @@ class Splitter {
 
   Status run() {
     for (const auto& m : source_.matrices) {
-      if (is_linear(*m)) TERN_TRY(check(*m));
+      if (is_block_linear(*m)) TERN_TRY(check(*m));
     }
     std::vector<std::unique_ptr<SourceMatrix>> all = std::exchange(source_.matrices, {}), linears;
-    for (auto& m : all) (is_linear(*m) ? linears : source_.matrices).push_back(std::move(m));
+    for (auto& m : all) (is_block_linear(*m) ? linears : source_.matrices).push_back(std::move(m));
     for (auto& m : linears) split(std::move(m));
     return {};
   }
 
  private:
-  static bool is_linear(const SourceMatrix& m) { return m.name.starts_with("blocks.") && m.rows > 1; }
-
   Status check(const SourceMatrix& m) const {
     if (m.form.kind != SourceForm::Kind::dense)
       return invalid_argument(fmt::format("layer '{}' is no dense matrix: it has no outlier columns", m.name));
