@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <exception>
 #include <new>
-#include <set>
 
 #include "formats/import/convert_plan.h"
 #include "formats/import/index_packer.h"
 #include "formats/import/matrix_packer.h"
 #include "formats/import/vector_packer.h"
+#include "formats/tern/block_tensors.h"
 #include "formats/tern/writer.h"
 
 namespace tern {
@@ -121,27 +121,13 @@ class Conversion {
     return {};
   }
 
-  // Of the block linears: the bytes of all that their terms and operations refer to, over their weights.
   double bits_per_weight() const {
-    const ModelDescription& d = plan_.description;
-    std::set<uint32_t> tensors;
-    double weights = 0, bytes = 0;
-    for (const LinearRecord& linear : d.linears) {
-      if (!linear.name.starts_with("blocks.")) continue;
-      weights += static_cast<double>(linear.rows) * static_cast<double>(linear.cols);
-      for (const Term& term : linear.terms) tensors.insert({term.tensor, term.second, term.third});
-      for (const OutputOp& op : linear.post) tensors.insert({op.tensor, op.matrix});
-      for (const InputOp& op : d.inputs[linear.input].ops) {
-        if (op.kind != InputOpKind::normalize) tensors.insert({op.tensor, op.matrix});
-      }
-    }
-    for (const uint32_t tensor : std::set(tensors)) {
-      if (tensor != kNoTensor) tensors.insert(d.tensors[tensor].codebook);
-    }
-    for (const uint32_t tensor : tensors) {  // codebooks that are made here count with their matrices
+    double bytes = 0;
+    for (const uint32_t tensor : block_tensors(plan_.description)) {  // codebooks made here count with their matrices
       if (tensor < report_.tensors.size()) bytes += static_cast<double>(report_.tensors[tensor].bytes);
     }
-    return weights == 0 ? 0 : 8 * bytes / weights;
+    const uint64_t weights = block_weights(plan_.description);
+    return weights == 0 ? 0 : 8 * bytes / static_cast<double>(weights);
   }
 
   const ConvertPlan& plan_;
