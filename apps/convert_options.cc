@@ -6,7 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "runtime/eval/entry_kernels.h"
+#include "runtime/eval/quantize_kernels.h"
 
 namespace tern::app {
 namespace {
@@ -168,7 +168,7 @@ VptqOptions vptq_options(const ConvertFlags& flags) {
   VptqOptions vptq;
   vptq.length = flags.length, vptq.bits = flags.index_bits, vptq.residual = flags.codebooks == 2;
   vptq.groups = flags.vq.groups, vptq.feedback = flags.vq.feedback, vptq.seed = flags.vq.seed;
-  vptq.outliers = flags.vq.outliers, vptq.int8_codebooks = flags.int8_codebooks, vptq.kernels = &entry_kernels();
+  vptq.outliers = flags.vq.outliers, vptq.int8_codebooks = flags.int8_codebooks, vptq.kernels = &quantize_kernels();
   return vptq;
 }
 
@@ -196,7 +196,7 @@ Result<ConvertOptions> convert_options(const ConvertFlags& flags) {
         "--weights vq or vptq");
   }
   if (vptq && !vectors) options.vq = {};  // vptq_options has what is meant, and other limits
-  options.vq.kernels = &entry_kernels();
+  options.vq.kernels = &quantize_kernels();
   if (!planes && !vectors && !vptq && !flags.calibration.path.empty())
     return invalid_argument("--calibrate belongs to --weights ptqtp, vq or vptq");
   for (WeightChoice* table : {&options.head, &options.embed}) {  // as beside other low-bit layers

@@ -108,12 +108,9 @@ void VectorPacker::choose(uint64_t count) {
 std::vector<float> VectorPacker::carried(uint64_t row, uint64_t count) const {
   const uint64_t settled = first_col(), cols = plan_->source->cols;
   std::vector<float> sums(settled == 0 ? 0 : count * cols);
-  for (uint64_t j = 0; j < settled; ++j) {
-    const float* factors = feedback_.factor->row(j) + settled;
-    for (uint64_t r = 0; r < count; ++r) {
-      const float error = feedback_.settled[(row + r) * settled + j];
-      for (uint64_t c = 0; c < cols; ++c) sums[r * cols + c] += error * factors[c];
-    }
+  for (uint64_t r = 0; r < count && settled != 0; ++r) {
+    plan_->vq->kernels->add_rows(feedback_.factor->row(0) + settled, feedback_.factor->cols(), settled,
+                                 &feedback_.settled[(row + r) * settled], cols, &sums[r * cols]);
   }
   return sums;
 }

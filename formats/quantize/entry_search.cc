@@ -22,7 +22,8 @@ std::vector<float> turned(std::span<const float> centers, unsigned length, unsig
 
 }  // namespace
 
-EntrySearch::EntrySearch(std::span<const float> centers, unsigned length, unsigned entries, const EntryKernels& kernels)
+EntrySearch::EntrySearch(std::span<const float> centers, unsigned length, unsigned entries,
+                         const QuantizeKernels& kernels)
     : length_(length), kernels_(kernels), order_(entries), values_(centers.size()) {
   std::vector<unsigned> cell_of(entries);
   unsigned cells = 1;

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "formats/quantize/entry_kernels.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
@@ -17,7 +17,7 @@ class EntrySearch {
  public:
   // centers: [value][entry], finite; length up to 32. The kernels must live longer.
   EntrySearch(std::span<const float> centers, unsigned length, unsigned entries,
-              const EntryKernels& kernels = kPlainEntryKernels);
+              const QuantizeKernels& kernels = kPlainKernels);
 
   // Of the entries searched the one nearest to x by the weighted squared error.
   unsigned nearest(const float* x, const float* weights) const;
@@ -29,7 +29,7 @@ class EntrySearch {
   unsigned search(const Cell& cell, const float* x, const float* weights, float* error) const;
 
   unsigned length_;
-  const EntryKernels& kernels_;
+  const QuantizeKernels& kernels_;
   std::vector<float> heads_;  // [value][cell]; of one cell none
   std::vector<Cell> cells_;
   std::vector<unsigned> order_;  // the entries of one cell after the other

@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "formats/quantize/hessian_factor.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
 class ErrorFeedback {
  public:
   // For at most `rows` rows at once, settled `width` columns at a time (the last time perhaps fewer). Memory: 8 bytes a
-  // value. The factor must live longer. One thread at a time.
-  ErrorFeedback(const FactorBlock& r, uint64_t rows, uint64_t width);
+  // value. The factor and the kernels must live longer. One thread at a time.
+  ErrorFeedback(const FactorBlock& r, uint64_t rows, uint64_t width, const QuantizeKernels& kernels);
 
   void start(uint64_t rows);
   // carried(i)[k]: for column k of row i, the sum of errors of settled columns j times R(j, k). Up to date for the
@@ -30,11 +31,13 @@ class ErrorFeedback {
 
  private:
   FactorBlock r_;
+  const QuantizeKernels& kernels_;
   uint64_t rows_ = 0, block_;  // columns that are passed on to what lies behind them together
   std::vector<float> carried_, errors_;
 };
 
 // out = x R, rows of r.cols() values.
-void multiply_by_factor(const FactorBlock& r, std::span<const float> x, std::span<float> out);
+void multiply_by_factor(const FactorBlock& r, std::span<const float> x, std::span<float> out,
+                        const QuantizeKernels& kernels);
 
 }  // namespace tern

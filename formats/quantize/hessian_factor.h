@@ -44,6 +44,7 @@ class FactorBlock {
   FactorBlock(const HessianFactor& r, uint64_t begin, uint64_t end) : r_(&r), begin_(begin), cols_(end - begin) {}
   uint64_t cols() const { return cols_; }
   const float* row(uint64_t i) const { return r_->row(begin_ + i) + begin_; }
+  uint64_t stride() const { return r_->cols(); }  // from row to row
 
  private:
   const HessianFactor* r_;

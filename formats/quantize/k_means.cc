@@ -130,7 +130,7 @@ class KMeans {
 
   unsigned length_, entries_;
   size_t n_;
-  const EntryKernels& kernels_;
+  const QuantizeKernels& kernels_;
   std::span<const float> x_, h_;
   std::vector<float> centers_;  // [value][entry]
   std::vector<unsigned> choice_;

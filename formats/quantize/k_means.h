@@ -8,14 +8,14 @@
 
 #include "base/progress.h"
 #include "base/status.h"
-#include "formats/quantize/entry_kernels.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
 struct KMeansOptions {
   unsigned length = 4, entries = 256;
   uint64_t seed = 1;
-  const EntryKernels* kernels = &kPlainEntryKernels;
+  const QuantizeKernels* kernels = &kPlainKernels;
 };
 
 // x, weights: [n][length], finite, weights >= 0. Returns the centers as [value][entry]; of no vectors zeros. At most 25

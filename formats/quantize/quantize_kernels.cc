@@ -1,4 +1,4 @@
-#include "formats/quantize/entry_kernels.h"
+#include "formats/quantize/quantize_kernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -53,8 +53,13 @@ void lower(const float* x, const float* weights, unsigned length, uint64_t strid
   }
 }
 
+void add_rows(const float* rows, uint64_t stride, uint64_t count, const float* factors, uint64_t n, float* y) {
+  for (uint64_t j = 0; j < count; ++j)
+    for (uint64_t k = 0; k < n; ++k) y[k] += factors[j] * rows[j * stride + k];
+}
+
 }  // namespace
 
-const EntryKernels kPlainEntryKernels{nearest, all_errors, lower};
+const QuantizeKernels kPlainKernels{nearest, all_errors, lower, add_rows};
 
 }  // namespace tern

@@ -14,8 +14,8 @@
 
 #include "base/progress.h"
 #include "base/status.h"
-#include "formats/quantize/entry_kernels.h"
 #include "formats/quantize/outliers.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
@@ -32,7 +32,7 @@ struct VptqOptions {
   bool feedback = false;
   bool int8_codebooks = false;  // instead of f16; columns are then brought to [-1/2, 1/2]
   uint64_t seed = 1;
-  const EntryKernels* kernels = &kPlainEntryKernels;
+  const QuantizeKernels* kernels = &kPlainKernels;
 };
 
 // One stage: indices into a codebook for each group of columns. vptq_stages() gives their shapes alone.

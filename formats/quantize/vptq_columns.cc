@@ -13,7 +13,7 @@ namespace {
 
 // A stage's codebooks as [group][value][entry].
 struct Book {
-  Book(const VptqStage& stage, const EntryKernels& kernels) : centers(stage.codebook.size()) {
+  Book(const VptqStage& stage, const QuantizeKernels& kernels) : centers(stage.codebook.size()) {
     const uint64_t length = stage.length, entries = uint64_t{1} << stage.bits;
     for (uint64_t i = 0; i < centers.size(); ++i) {
       const uint64_t group = i / length / entries, entry = i / length % entries;
@@ -30,10 +30,10 @@ struct Book {
 // Runs of rows, whole bands of every stage, one after the other.
 class RowRun {
  public:
-  RowRun(const VptqColumns& all, const std::vector<Book>& books, uint64_t most_rows, bool with_residual,
-         std::vector<VptqStage>& stages)
+  RowRun(const VptqOptions& options, const VptqColumns& all, const std::vector<Book>& books, uint64_t most_rows,
+         bool with_residual, std::vector<VptqStage>& stages)
       : all_(all), books_(books), with_residual_(with_residual), stages_(stages), aims_(most_rows) {
-    if (all.factor) feedback_.emplace(*all.factor, most_rows, 1);
+    if (all.factor) feedback_.emplace(*all.factor, most_rows, 1, *options.kernels);
   }
 
   void quantize(uint64_t first, uint64_t rows) {
@@ -107,7 +107,7 @@ Status quantize_columns(const VptqOptions& options, const VptqColumns& columns, 
     const uint64_t end = std::min(columns.rows, first + 16 * run);
 #pragma omp parallel
     {
-      RowRun rows(columns, books, run, with_residual, stages);
+      RowRun rows(options, columns, books, run, with_residual, stages);
 #pragma omp for schedule(dynamic)
       for (uint64_t row = first; row < end; row += run) rows.quantize(row, std::min(run, columns.rows - row));
     }

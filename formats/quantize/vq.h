@@ -12,8 +12,8 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "formats/encoding/encoding.h"
-#include "formats/quantize/entry_kernels.h"
 #include "formats/quantize/outliers.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
@@ -31,7 +31,7 @@ struct VqOptions {
   bool feedback = false;    // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
   OutlierOptions outliers;  // columns with one codebook of their own (formats/import/outlier_columns.h)
   uint64_t seed = 1;
-  const EntryKernels* kernels = &kPlainEntryKernels;
+  const QuantizeKernels* kernels = &kPlainKernels;
 
   bool operator==(const VqOptions&) const = default;
 };

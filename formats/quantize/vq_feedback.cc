@@ -9,7 +9,7 @@ VqFeedback::VqFeedback(const VqBook& book, const FactorBlock& r)
     : book_(book),
       r_(r),
       unit_(book, r.cols()),
-      feedback_(r, kFeedbackRows, book.options.length),
+      feedback_(r, kFeedbackRows, book.options.length, *book.options.kernels),
       centers_(book.centers()),
       turned_(size_t{book.options.planes} * book.options.length * book.entries()),
       ones_(book.options.length, 1.f),
@@ -78,7 +78,7 @@ void VqFeedback::assign(std::span<const float> values, std::span<const float> ca
     for (uint64_t row = 0; row < rows; ++row) choose(row, position, indices + row * positions + position, plane_stride);
     feedback_.settle(position * length, std::min(cols, (position + 1) * length));
   }
-  multiply_by_factor(r_, std::span(x_).first(rows * cols), targets_);
+  multiply_by_factor(r_, std::span(x_).first(rows * cols), targets_, *book_.options.kernels);
   for (uint64_t i = 0; i < carried.size(); ++i) targets_[i] += in_units(i);
   for (uint64_t row = 0; row < rows; ++row) {
     double product = 0, norm = 0;

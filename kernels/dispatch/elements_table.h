@@ -4,10 +4,11 @@
 #include "kernels/activation/activation.h"
 #include "kernels/activation/quantize.h"
 #include "kernels/attention/attend.h"
-#include "kernels/codebook/entries.h"
 #include "kernels/dispatch/dispatch.h"
 #include "kernels/hadamard/transform.h"
 #include "kernels/norm/rms_norm.h"
+#include "kernels/quantize/add_rows.h"
+#include "kernels/quantize/entries.h"
 #include "kernels/rope/rope.h"
 #include "kernels/sparse/sparse.h"
 
@@ -33,7 +34,8 @@ constexpr ElementKernels make_elements(const char* isa, CpuFeatures needs) {
           add_sparse<V>,
           nearest_entry<V>,
           entry_errors<V>,
-          lower_errors<V>};
+          lower_errors<V>,
+          add_rows<V>};
 }
 
 extern const ElementKernels kElementsScalar, kElementsAvx2, kElementsAvx512, kElementsNeon;

@@ -108,8 +108,9 @@ bool check_sparse(const Pair& pair, Random& random) {
   });
 }
 
-// Entries in one register and a part, in many and a part, and fewer than a register holds; equal ones among them.
-bool check_codebook(const Pair& pair, Random& random) {
+// Entries and columns in one register and a part, in many and a part, and fewer than a register holds; equal entries
+// among them.
+bool check_quantizers(const Pair& pair, Random& random) {
   for (const unsigned entries : {7u, 23u, 150u}) {
     constexpr unsigned kLength = 3;
     const Floats x = draw_many(random, 2 * kLength);
@@ -129,7 +130,10 @@ bool check_codebook(const Pair& pair, Random& random) {
     const bool lowered = pair.agree(draw_many(random, entries), [&](const ElementKernels& t, float* y) {
       t.lower_errors(vectors.data(), vectors.data() + centers.size(), kLength, entries, entries, x.data(), y);
     });
-    if (!agree || !lowered) return false;
+    const bool added = pair.agree(draw_many(random, entries), [&](const ElementKernels& t, float* y) {
+      t.add_rows(vectors.data(), entries, kLength, x.data(), entries, y);
+    });
+    if (!agree || !lowered || !added) return false;
   }
   return true;
 }
@@ -224,7 +228,7 @@ bool same_bits(const ElementKernels& kernels, const ElementKernels& reference) {
   for (uint64_t i = 32; i < 64; ++i) small[i] *= 0x1p-30f;  // below the least maximum
   return check_rounding(pair, halves, 87) && check_rounding(pair, halves, 32) && check_rounding(pair, small, 87) &&
          check_rounding(pair, small, 32) && check_rope(pair, random) && check_attention(pair, random) &&
-         check_hadamard(pair, random) && check_sparse(pair, random) && check_codebook(pair, random);
+         check_hadamard(pair, random) && check_sparse(pair, random) && check_quantizers(pair, random);
 }
 
 }  // namespace tern

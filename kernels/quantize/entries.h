@@ -1,5 +1,5 @@
-// Errors of vectors by the entries of a codebook, as formats/quantize/entry_kernels.h defines them: sixteen entries, or
-// sixteen vectors, side by side, each sum in the order of the definition. V: F32x16 of an ISA.
+// Errors of vectors by the entries of a codebook, as formats/quantize/quantize_kernels.h defines them: sixteen entries,
+// or sixteen vectors, side by side, each sum in the order of the definition. V: F32x16 of an ISA.
 #pragma once
 
 #include "kernels/simd/f32x16.h"

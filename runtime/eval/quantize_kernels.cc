@@ -1,15 +1,15 @@
-#include "runtime/eval/entry_kernels.h"
+#include "runtime/eval/quantize_kernels.h"
 
 #include "base/cpu.h"
 #include "kernels/dispatch/dispatch.h"
 
 namespace tern {
 
-const EntryKernels& entry_kernels() {
-  static const EntryKernels kernels = [] {
+const QuantizeKernels& quantize_kernels() {
+  static const QuantizeKernels kernels = [] {
     const auto works = [](const ElementKernels& table) { return agrees_with_reference(table); };
     const ElementKernels& table = select_elements(detect_cpu().features, works);
-    return EntryKernels{table.nearest_entry, table.entry_errors, table.lower_errors};
+    return QuantizeKernels{table.nearest_entry, table.entry_errors, table.lower_errors, table.add_rows};
   }();
   return kernels;
 }

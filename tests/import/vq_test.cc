@@ -61,8 +61,7 @@ TEST_CASE("vq: of many entries those of the nearest cells are searched", "[vq]")
     double found = 0, least = 0;
     for (size_t v = 0; v < vectors.size(); v += length) {
       float best = 0;
-      const unsigned exact =
-          kPlainEntryKernels.nearest(&vectors[v], ones.data(), length, centers.data(), entries, &best);
+      const unsigned exact = kPlainKernels.nearest(&vectors[v], ones.data(), length, centers.data(), entries, &best);
       const unsigned k = search.nearest(&vectors[v], ones.data());
       REQUIRE(k < entries);
       same += k == exact, least += best;
@@ -83,7 +82,7 @@ TEST_CASE("vq: k-means in two levels is about as good as in one", "[vq]") {
     double sum = 0;
     for (size_t v = 0; v < n; ++v) {
       float best = 0;
-      kPlainEntryKernels.nearest(&x[v * length], ones.data(), length, centers.data(), entries, &best);
+      kPlainKernels.nearest(&x[v * length], ones.data(), length, centers.data(), entries, &best);
       sum += best;
     }
     return sum;
@@ -106,7 +105,7 @@ TEST_CASE("vq: more entries than vectors are each a vector", "[vq]") {
   REQUIRE(centers.size() == size_t{length} * 2 * kFlatEntries);
   for (unsigned v = 0; v < n; ++v) {
     float best = 1;
-    kPlainEntryKernels.nearest(&x[v * length], ones.data(), length, centers.data(), 2 * kFlatEntries, &best);
+    kPlainKernels.nearest(&x[v * length], ones.data(), length, centers.data(), 2 * kFlatEntries, &best);
     CHECK(best == 0);
   }
 }

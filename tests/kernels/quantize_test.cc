@@ -1,19 +1,20 @@
-// Errors of vectors by entries of codebooks on every ISA, against the definition in float arithmetic (bit for bit: its
-// order is that of the kernels), and against the converter's plain kernels.
+// The converter's kernels on every ISA and its plain ones, against their definitions in float arithmetic: bit for bit,
+// for the order of operations is part of them.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 
-#include "formats/quantize/entry_kernels.h"
+#include "formats/quantize/quantize_kernels.h"
 #include "tests/kernels/elements_case.h"
 
 namespace tern {
 namespace {
 
-std::vector<EntryKernels> all_kernels() {
-  std::vector<EntryKernels> all{kPlainEntryKernels};
-  for (const ElementKernels* t : tables()) all.push_back({t->nearest_entry, t->entry_errors, t->lower_errors});
+std::vector<QuantizeKernels> all_kernels() {
+  std::vector<QuantizeKernels> all{kPlainKernels};
+  for (const ElementKernels* t : tables())
+    all.push_back({t->nearest_entry, t->entry_errors, t->lower_errors, t->add_rows});
   return all;
 }
 
@@ -36,7 +37,7 @@ float error_by_definition(const float* x, const float* weights, unsigned length,
 
 }  // namespace
 
-TEST_CASE("codebook: errors and the nearest entry, the first of equals") {
+TEST_CASE("quantize: errors and the nearest entry, the first of equals") {
   Random random(21);
   for (int round = 0; round < (TERN_SLOW_RUN ? 40 : 150); ++round) {
     const unsigned length = 1 + static_cast<unsigned>(random.below(32));
@@ -50,7 +51,7 @@ TEST_CASE("codebook: errors and the nearest entry, the first of equals") {
     for (unsigned k = 0; k < entries; ++k)
       expected[k] = error_by_definition(x.data(), weights.data(), length, &centers[k], entries);
     const auto first = std::min_element(expected.begin(), expected.end());
-    for (const EntryKernels& kernels : all_kernels()) {
+    for (const QuantizeKernels& kernels : all_kernels()) {
       INFO("length " << length << ", " << entries << " entries");
       Guarded<float> errors(entries, round % 2);
       kernels.errors(x.data(), weights.data(), length, centers.data(), entries, errors.data());
@@ -66,8 +67,8 @@ TEST_CASE("codebook: errors and the nearest entry, the first of equals") {
   }
 }
 
-TEST_CASE("codebook: errors beyond the range of a float are never the nearest") {
-  for (const EntryKernels& kernels : all_kernels()) {
+TEST_CASE("quantize: errors beyond the range of a float are never the nearest") {
+  for (const QuantizeKernels& kernels : all_kernels()) {
     for (const unsigned entries : {5u, 16u, 70u}) {
       std::vector<float> centers(entries, 3e38f);
       const float x = -3e38f, weight = 1;
@@ -83,7 +84,7 @@ TEST_CASE("codebook: errors beyond the range of a float are never the nearest") 
   }
 }
 
-TEST_CASE("codebook: errors fall to those by one entry") {
+TEST_CASE("quantize: errors fall to those by one entry") {
   Random random(22);
   for (uint64_t vectors = 1; vectors <= 70; ++vectors) {
     const unsigned length = 1 + static_cast<unsigned>(random.below(9));
@@ -93,7 +94,7 @@ TEST_CASE("codebook: errors fall to those by one entry") {
     std::vector<float> weights = draw_many(random, length * stride, Values::normal), before(vectors, 1e30f);
     for (float& w : weights) w = std::fabs(w);
     for (float& v : before) v = random.below(4) == 0 ? INFINITY : std::fabs(random.normal()) * 3;
-    for (const EntryKernels& kernels : all_kernels()) {
+    for (const QuantizeKernels& kernels : all_kernels()) {
       INFO("length " << length << ", " << vectors << " vectors");
       Guarded<float> errors(vectors, vectors % 2);
       std::memcpy(errors.data(), before.data(), vectors * sizeof(float));
@@ -105,6 +106,31 @@ TEST_CASE("codebook: errors fall to those by one entry") {
         const float by_entry = error_by_definition(own, own_weights, length, entry.data(), 1);
         CHECK(same(errors.data()[v], std::min(before[v], by_entry)));
       }
+    }
+  }
+}
+
+TEST_CASE("quantize: rows times factors are added up one after the other") {
+  Random random(23);
+  for (uint64_t n = 1; n <= 150; ++n) {
+    const uint64_t count = random.below(9), stride = n + random.below(5);
+    const std::vector<float> rows = draw_many(random, count * stride, Values::extreme),
+                             factors = draw_many(random, count, Values::extreme),
+                             before = draw_many(random, n, Values::extreme);
+    std::vector<float> expected = before;
+    for (uint64_t k = 0; k < n; ++k) {
+      for (uint64_t j = 0; j < count; ++j) {
+        volatile float product = factors[j] * rows[j * stride + k];  // volatile: nothing is fused
+        expected[k] += product;
+      }
+    }
+    for (const QuantizeKernels& kernels : all_kernels()) {
+      INFO(n << " columns, " << count << " rows");
+      Guarded<float> y(n, n % 2);
+      std::memcpy(y.data(), before.data(), n * sizeof(float));
+      kernels.add_rows(rows.data(), stride, count, factors.data(), n, y.data());
+      CHECK(same(y.data(), expected.data(), n));
+      CHECK(y.intact());
     }
   }
 }

@@ -166,6 +166,11 @@ std::vector<ElementKernels> broken_elements() {
          float* errors) {
         kElementsScalar.lower_errors(x, w, length, stride, vectors / 16 * 16, entry, errors);  // no tail
       });
+  add("broken_rows", &E::add_rows,
+      [](const float* rows, uint64_t stride, uint64_t count, const float* factors, uint64_t n, float* y) {
+        for (uint64_t j = count; j-- > 0;)  // in the wrong order
+          kElementsScalar.add_rows(rows + j * stride, stride, 1, factors + j, n, y);
+      });
   add("broken_f16", &E::to_f16, [](const float* x, uint64_t n, uint16_t* y) {
     kElementsScalar.to_f16(x, n, y);
     y[n - 1] ^= 1;

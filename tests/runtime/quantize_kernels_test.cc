@@ -1,5 +1,5 @@
 // This CPU's kernels give the codebooks and indices of the plain ones.
-#include "runtime/eval/entry_kernels.h"
+#include "runtime/eval/quantize_kernels.h"
 
 #include <catch2/catch.hpp>
 #include <vector>
@@ -20,12 +20,12 @@ std::vector<float> normal_values(uint64_t seed, size_t count) {
 
 }  // namespace
 
-TEST_CASE("entry kernels: vectors along the input axis") {
+TEST_CASE("quantize kernels: vectors along the input axis") {
   for (const unsigned length : {4u, 8u}) {
     VqOptions plain;
     plain.length = static_cast<uint8_t>(length), plain.bits = 7, plain.planes = 2;
     VqOptions fast = plain;
-    fast.kernels = &entry_kernels();
+    fast.kernels = &quantize_kernels();
     constexpr uint64_t kCols = 100;
     const std::vector<float> values = normal_values(length, 40 * kCols);
     std::vector<uint16_t> indices[2];
@@ -45,15 +45,23 @@ TEST_CASE("entry kernels: vectors along the input axis") {
   }
 }
 
-TEST_CASE("entry kernels: VPTQ's fit, in one level of k-means and in two, search in cells") {
+TEST_CASE("quantize kernels: VPTQ's fit with feedback, in one level of k-means and in two, search in cells") {
   constexpr uint64_t kRows = 2 * 1024, kCols = 24;
+  std::vector<double> triangle;
+  const std::vector<float> inputs = normal_values(4, 100 * kCols);
+  for (uint64_t i = 0; i < kCols; ++i) {
+    for (uint64_t j = 0; j <= i; ++j) {
+      triangle.push_back(0);
+      for (uint64_t t = 0; t < 100; ++t) triangle.back() += double{inputs[t * kCols + i]} * inputs[t * kCols + j];
+    }
+  }
   const std::vector<float> values = normal_values(3, kRows * kCols);
   for (const unsigned bits : {5u, 11u, 13u}) {
     VptqOptions options;
-    options.length = 3, options.bits = bits;
-    const VptqFit plain = fit_vptq(options, values, kCols, {}).value();
-    options.kernels = &entry_kernels();
-    const VptqFit fast = fit_vptq(options, values, kCols, {}).value();
+    options.length = 3, options.bits = bits, options.feedback = true;
+    const VptqFit plain = fit_vptq(options, values, kCols, triangle).value();
+    options.kernels = &quantize_kernels();
+    const VptqFit fast = fit_vptq(options, values, kCols, triangle).value();
     CHECK(plain.stages[0].codebook == fast.stages[0].codebook);
     CHECK(plain.stages[0].indices == fast.stages[0].indices);
     CHECK(plain.relative_error == fast.relative_error);
