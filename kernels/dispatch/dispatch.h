@@ -82,7 +82,7 @@ const ElementKernels& select_elements(CpuFeatures features,
                                       const std::function<bool(const ElementKernels&)>& works = {});
 
 // The self-check that loading a model passes as `works`: whether a kernel gives the bits of the scalar reference on
-// this CPU (self_check.h). Takes up to a millisecond, once per kernel and process; threads may ask at once.
+// this CPU (self_check.h). Takes a millisecond or two, once per kernel and process; threads may ask at once.
 // REQUIRES an entry of the lists above that this CPU runs. Throws std::bad_alloc.
 bool agrees_with_reference(const LinearKernelEntry& kernel);
 bool agrees_with_reference(const ElementKernels& kernels);

@@ -62,12 +62,13 @@ class LinearDealer {
   static constexpr uint64_t kDealtTiles =
       8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
-  // Look-up tables of the activations are made anew in every call: larger parts.
+  // Look-up tables of the activations are made anew in every call: larger parts. Batches of dot products may have some,
+  // too.
   uint64_t least_part(std::initializer_list<LinearTask> tasks, uint64_t count) const {
     const bool tables = std::any_of(tasks.begin(), tasks.end(), [](const LinearTask& task) {
-      return std::any_of(task.plan.terms.begin(), task.plan.terms.end(), [](const LinearTerm& term) {
-        return term.kernel != nullptr && term.kernel->family == KernelFamily::multiplication_free;
-      });
+      return task.tokens > 1 || std::any_of(task.plan.terms.begin(), task.plan.terms.end(), [](const LinearTerm& term) {
+               return term.kernel != nullptr && term.kernel->family == KernelFamily::multiplication_free;
+             });
     });
     return tables ? align_up(ceil_div(count, 2 * uint64_t{me_.size()}), kDealtTiles) : kDealtTiles;
   }

@@ -1,9 +1,9 @@
-set(sources linear_test.cc linear_dispatch_test.cc trit5_test.cc linear_case.cc)
+set(sources linear_test.cc linear_dispatch_test.cc trit5_test.cc trit_batch_test.cc linear_case.cc)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT TERN_SANITIZE)  # bodies that other kernels have checked
   list(APPEND sources avxvnni_test.cc avxvnni_by_definition.cc)
   set_source_files_properties(avxvnni_by_definition.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2")
 endif()
-set_source_files_properties(linear_test.cc trit5_test.cc linear_case.cc PROPERTIES COMPILE_OPTIONS -O1)  # see elements.cmake
+set_source_files_properties(linear_test.cc trit5_test.cc trit_batch_test.cc linear_case.cc PROPERTIES COMPILE_OPTIONS -O1)  # see elements.cmake
 tern_test(linear_kernels
   SOURCES ${sources}
   LINK tern_kernels tern_encoding tern_base)

@@ -43,6 +43,7 @@ BROKEN(in_last_row, linear_trit2_a8_reference_scalar, row == w.rows - 1)
 BROKEN(for_several_tokens, linear_trit2_a8_reference_scalar, in.tokens > 1 && token + 1 == in.tokens && row % 16 == 5)
 BROKEN(for_long_rows, linear_trit2_a8_reference_scalar, w.cols > 4096 && row % 16 == 0)
 BROKEN(for_row_scales, linear_trit2_a8_reference_scalar, w.encoding.scope == ScaleScope::row && row % 16 == 15)
+BROKEN(for_many_tokens, linear_trit2_a8_reference_scalar, in.tokens >= 16 && token == 3 && row == 64)
 BROKEN(in_one_lane, linear_int8_a8_reference_scalar, row % 16 == 11)
 BROKEN(of_codes, linear_int8_f32_reference_scalar, in.tokens == 1 && row == 200)
 #undef BROKEN
@@ -200,6 +201,7 @@ std::span<const LinearKernelEntry> linear_kernels() {
       {"broken_for_several_tokens", trit, 2, f32, a8, dot, 0, for_several_tokens},
       {"broken_for_long_rows", trit, 2, f32, a8, dot, 0, for_long_rows},
       {"broken_for_row_scales", trit, 2, f32, a8, dot, 0, for_row_scales},
+      {"broken_for_many_tokens", trit, 2, f32, a8, dot, 0, for_many_tokens},
       {"broken_beyond_rows", trit, 2, f32, a8, multiplication_free, 0, beyond_rows},
       {"broken_from_tile_0", trit, 2, f32, a8, multiplication_free, 0, from_tile_0},
       {"broken_first_scale", trit, 2, f32, a8, dot, 0, first_scale},

@@ -17,7 +17,8 @@ struct TwoBits {
   static constexpr int32_t kZero = 1;
   static constexpr uint64_t kBlocks = V::kTritBlocks;  // that narrow sums of codes take
   static constexpr uint64_t kBytes = kBlockBytes;
-  static constexpr bool kInPlace = true;  // codes may be multiplied where they lie in their byte
+  static constexpr bool kInPlace = true;     // codes may be multiplied where they lie in their byte
+  static constexpr bool kEveryByte = false;  // there is a code 3
   using State = typename V::Codes;
   struct Tables {};  // what the loop over blocks keeps at hand
   TERN_INLINE static Tables tables() { return {}; }
@@ -59,7 +60,7 @@ struct FiveInByte {
   static constexpr int32_t kZero = V::kDigitZero;
   static constexpr uint64_t kBlocks = V::kDigitBlocks;
   static constexpr uint64_t kBytes = kBlockBytes;
-  static constexpr bool kInPlace = true;
+  static constexpr bool kInPlace = true, kEveryByte = true;
   using State = typename V::FiveDigits;
   using Tables = typename V::DigitTables;
   TERN_INLINE static Tables tables() { return V::digit_tables(); }
