@@ -5,7 +5,8 @@
 
 namespace tern {
 
-// Of the best element kernels that pass their self-check; it runs once. Threads may ask at once.
+// Of the best element kernels that pass their self-check, which runs once; the plain ones where no ISA is left. Threads
+// may ask at once.
 const QuantizeKernels& quantize_kernels();
 
 }  // namespace tern
