@@ -12,6 +12,7 @@
 #include "apps/interrupt.h"
 #include "apps/model_options.h"
 #include "apps/terminal.h"
+#include "formats/import/outlier_columns.h"
 
 namespace tern::app {
 namespace {
@@ -103,6 +104,8 @@ Status run_convert(const ConvertFlags& flags) {
       options.calibration = std::move(calibration.energies);
       if (calibration.hessians) options.hessians = calibration.hessians->triangles();
     }
+    if (options.weights == WeightChoice::vq && options.vq.outliers.percent != 0)
+      TERN_TRY(split_outliers(source, options));
     if (vptq) TERN_TRY(quantize_vptq(source, vptq_options(flags), options.hessians, stop_if_interrupted));
     ProgressBar bar("convert");
     return convert(source, options, flags.output, bar.callback());

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include "runtime/eval/quantize_kernels.h"
+
 namespace tern::app {
 namespace {
 
@@ -82,21 +84,19 @@ VqOptions vq_options(const ConvertFlags& flags) {
   return vq;
 }
 
-Status check_vptq(const ConvertFlags& flags) {
-  const VptqOptions& o = flags.vptq;
-  const VptqOptions usual;
-  const bool outliers = o.outlier_length != usual.outlier_length || o.outlier_bits != usual.outlier_bits;
-  if (flags.weights != "vptq" && (outliers || o.outlier_percent != 0 || o.int8_codebooks)) {
-    return invalid_argument(
-        "--outliers, --outlier-length, --outlier-bits and --int8-codebooks belong to --weights vptq");
-  }
-  if (outliers && o.outlier_percent == 0)
+Status check_vector_flags(const ConvertFlags& flags) {
+  const OutlierOptions& outliers = flags.vq.outliers;
+  if (flags.weights != "vptq" && flags.int8_codebooks)
+    return invalid_argument("--int8-codebooks belongs to --weights vptq");
+  if (flags.weights != "vptq" && flags.weights != "vq" && outliers != OutlierOptions())
+    return invalid_argument("--outliers, --outlier-length and --outlier-bits belong to --weights vq or vptq");
+  if (outliers.percent == 0 && outliers != OutlierOptions())
     return invalid_argument("--outlier-length and --outlier-bits belong to --outliers");
   if (flags.weights == "vptq" && flags.codebooks > 2)
     return invalid_argument("--weights vptq has a main and a residual codebook: --codebooks 1 or 2");
   if (flags.weights == "vptq" && flags.kmeans_mode != "hessian")
     return invalid_argument("--kmeans-mode belongs to --weights vq");
-  if (flags.calibration.path.empty() && (flags.vq.feedback || o.outlier_percent != 0)) {
+  if (flags.calibration.path.empty() && (flags.vq.feedback || outliers.percent != 0)) {
     return invalid_argument("--feedback and --outliers need a text that tells what the layers read: give --calibrate");
   }
   return {};
@@ -124,16 +124,16 @@ void add_vector_flags(CLI::App& verb, ConvertFlags& o) {
   verb.add_flag("--feedback", o.vq.feedback,
                 "vq, vptq: pass errors on to later columns, as GPTQ does; with --calibrate");
   verb.add_option(
-          "--outliers", o.vptq.outlier_percent,
-          "vptq: percent of the columns, those with most energy, that get vectors of their own; with --calibrate")
-      ->check(CLI::Range(0u, 50u))
+          "--outliers", o.vq.outliers.percent,
+          "vq, vptq: percent of the columns, those with most energy, that get vectors of their own; with --calibrate")
+      ->check(CLI::Range(0u, kMaxOutlierPercent))
       ->capture_default_str();
-  verb.add_option("--outlier-length", o.vptq.outlier_length, "vptq: values of their vectors")
+  verb.add_option("--outlier-length", o.vq.outliers.length, "vq, vptq: values of their vectors")
       ->check(CLI::Range(2u, 32u))
       ->capture_default_str();
-  verb.add_flag("--int8-codebooks", o.vptq.int8_codebooks,
+  verb.add_flag("--int8-codebooks", o.int8_codebooks,
                 "vptq: codebooks of int8 with a scale each, half the size of f16");
-  verb.add_option("--outlier-bits", o.vptq.outlier_bits, "vptq: bits of their indices")
+  verb.add_option("--outlier-bits", o.vq.outliers.bits, "vq, vptq: bits of their indices")
       ->check(CLI::Range(1u, kMaxOutlierBits))
       ->capture_default_str();
 }
@@ -165,9 +165,10 @@ ImportOptions import_options(const ConvertFlags& flags) {
 
 // What it shares with vq, and its own.
 VptqOptions vptq_options(const ConvertFlags& flags) {
-  VptqOptions vptq = flags.vptq;
+  VptqOptions vptq;
   vptq.length = flags.length, vptq.bits = flags.index_bits, vptq.residual = flags.codebooks == 2;
   vptq.groups = flags.vq.groups, vptq.feedback = flags.vq.feedback, vptq.seed = flags.vq.seed;
+  vptq.outliers = flags.vq.outliers, vptq.int8_codebooks = flags.int8_codebooks, vptq.kernels = &quantize_kernels();
   return vptq;
 }
 
@@ -188,13 +189,14 @@ Result<ConvertOptions> convert_options(const ConvertFlags& flags) {
   const bool vectors = uses(options, WeightChoice::vq);
   const bool vptq = flags.weights == "vptq";
   options.vq = vq_options(flags);
+  TERN_TRY(check_vector_flags(flags));
   if (!vectors && !vptq && options.vq != VqOptions()) {
     return invalid_argument(
         "--length, --index-bits, --codebooks, --group-num, --kmeans-mode, --kmeans-seed and --feedback belong to "
         "--weights vq or vptq");
   }
-  TERN_TRY(check_vptq(flags));
   if (vptq && !vectors) options.vq = {};  // vptq_options has what is meant, and other limits
+  options.vq.kernels = &quantize_kernels();
   if (!planes && !vectors && !vptq && !flags.calibration.path.empty())
     return invalid_argument("--calibrate belongs to --weights ptqtp, vq or vptq");
   for (WeightChoice* table : {&options.head, &options.embed}) {  // as beside other low-bit layers

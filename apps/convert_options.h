@@ -22,7 +22,7 @@ struct ConvertFlags {
   unsigned length = VqOptions().length, index_bits = VqOptions().bits, codebooks = VqOptions().planes;
   VqOptions vq;  // the rest
   std::string kmeans_mode = "hessian";
-  VptqOptions vptq;  // what is not in vq
+  bool int8_codebooks = false;  // of vptq
   TextSource calibration{"", 16384};
   bool force = false, quiet = false;
 };

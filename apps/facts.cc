@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "formats/tern/block_tensors.h"
+
 namespace tern::app {
 namespace {
 
@@ -98,19 +100,9 @@ double bits_of(const TensorRecord& tensor) {
 }
 
 double block_bits(const ModelDescription& d) {
-  std::set<uint32_t> used;
-  for (const LinearRecord& linear : d.linears) {
-    if (!linear.name.starts_with("blocks.")) continue;
-    for (const Term& term : linear.terms) used.insert(term.tensor);
-  }
-  std::set<uint32_t> books;
-  for (const uint32_t index : used) books.insert(d.tensors[index].codebook);
-  books.erase(kNoTensor);
-  uint64_t bytes = 0, count = 0;
-  for (const uint32_t index : used) count += weight_count(d.tensors[index]);
-  used.merge(books);
-  for (const uint32_t index : used) bytes += d.tensors[index].codes.bytes + d.tensors[index].scales.bytes;
-  return bits(bytes, count);
+  uint64_t bytes = 0;
+  for (const uint32_t index : block_tensors(d)) bytes += d.tensors[index].codes.bytes + d.tensors[index].scales.bytes;
+  return bits(bytes, block_weights(d));
 }
 
 double all_bits(const ModelDescription& d) {

@@ -20,7 +20,7 @@ std::string describe(const ModelDescription& d, const Term& term);  // "blocks.0
 uint64_t weight_count(const TensorRecord& tensor);
 uint64_t weight_count(const ModelDescription& d);
 double bits_of(const TensorRecord& tensor);    // true bits per weight, scales and padding included
-double block_bits(const ModelDescription& d);  // over the tensors of the blocks' linear layers
+double block_bits(const ModelDescription& d);  // of the blocks' linear layers, all that they are made of included
 double all_bits(const ModelDescription& d);
 
 }  // namespace tern::app

@@ -52,6 +52,7 @@ VECTORS = [
     ("vectors of 4, plain, feedback", [*VQ, "--kmeans-mode", "plain", *FEEDBACK]),
     ("vectors of 4, weighted, feedback", [*VQ, *FEEDBACK]),
     ("two column groups, weighted, feedback", [*VQ, "--group-num", "2", *FEEDBACK]),
+    ("3 % outliers, weighted, feedback", [*VQ, "--outliers", "3", *FEEDBACK]),
     ("vectors of 8, residual, plain", RESIDUAL),
     ("vectors of 8, residual, weighted", [*RESIDUAL, *CALIBRATION]),
     ("vectors of 8, residual, weighted, feedback", [*RESIDUAL, *FEEDBACK]),

@@ -6,6 +6,8 @@
 
 namespace tern {
 
+bool is_block_linear(const SourceMatrix& m) { return m.name.starts_with("blocks.") && m.rows > 1; }
+
 Encoding plain_encoding(FloatType type) {
   Encoding e;
   e.kind = EncodingKind::plain, e.value_type = type;

@@ -9,6 +9,9 @@
 
 namespace tern {
 
+// A matrix that a linear layer of a block reads.
+bool is_block_linear(const SourceMatrix& m);
+
 Encoding plain_encoding(FloatType type);
 Encoding dense_encoding(FloatType type);
 

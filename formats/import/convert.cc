@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <exception>
 #include <new>
-#include <set>
 
 #include "formats/import/convert_plan.h"
 #include "formats/import/index_packer.h"
 #include "formats/import/matrix_packer.h"
 #include "formats/import/vector_packer.h"
+#include "formats/tern/block_tensors.h"
 #include "formats/tern/writer.h"
 
 namespace tern {
@@ -49,20 +49,22 @@ class Conversion {
     const MatrixPlan& m = plan_.matrices[index];
     const Interruption interruption = [&] { return tell(m.source->name); };
     TERN_TRY(interruption());
-    TERN_TRY(make_factor(m.hessian, interruption));
-    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m, factor_, interruption));
+    TERN_TRY(make_factor(m, interruption));
+    TERN_ASSIGN(VectorPacker packer, VectorPacker::create(m, {factor_, settled_}, interruption));
     codebooks_.push_back(packer.codebook());
     TERN_TRY(write_blocks(index, packer));
+    settled_ = packer.take_errors();
     return add_report(m, false, packer.relative_error(), codebooks_.back().size() + sizeof(float));
   }
 
   // Layers that share an input share the factor of its Hessian.
-  Status make_factor(std::span<const double> hessian, const Interruption& interruption) {
-    if (hessian.data() == factored_) return {};
+  Status make_factor(const MatrixPlan& m, const Interruption& interruption) {
+    const ColumnsMatrix::Order order = m.columns ? m.columns->order() : ColumnsMatrix::Order();
+    if (m.hessian.data() == factored_ && order == order_) return {};
     factor_ = nullptr, factored_ = nullptr;
-    if (hessian.empty()) return {};
-    TERN_ASSIGN(HessianFactor factor, HessianFactor::create(hessian, {}, interruption));
-    factor_ = std::make_shared<HessianFactor>(std::move(factor)), factored_ = hessian.data();
+    if (m.hessian.empty()) return {};
+    TERN_ASSIGN(HessianFactor factor, HessianFactor::create(m.hessian, order, interruption));
+    factor_ = std::make_shared<HessianFactor>(std::move(factor)), factored_ = m.hessian.data(), order_ = order;
     return {};
   }
 
@@ -119,34 +121,22 @@ class Conversion {
     return {};
   }
 
-  // Of the block linears: the bytes of all that their terms and operations refer to, over their weights.
   double bits_per_weight() const {
-    const ModelDescription& d = plan_.description;
-    std::set<uint32_t> tensors;
-    double weights = 0, bytes = 0;
-    for (const LinearRecord& linear : d.linears) {
-      if (!linear.name.starts_with("blocks.")) continue;
-      weights += static_cast<double>(linear.rows) * static_cast<double>(linear.cols);
-      for (const Term& term : linear.terms) tensors.insert({term.tensor, term.second, term.third});
-      for (const OutputOp& op : linear.post) tensors.insert({op.tensor, op.matrix});
-      for (const InputOp& op : d.inputs[linear.input].ops) {
-        if (op.kind != InputOpKind::normalize) tensors.insert({op.tensor, op.matrix});
-      }
-    }
-    for (const uint32_t tensor : std::set(tensors)) {
-      if (tensor != kNoTensor) tensors.insert(d.tensors[tensor].codebook);
-    }
-    for (const uint32_t tensor : tensors) {  // codebooks that are made here count with their matrices
+    double bytes = 0;
+    for (const uint32_t tensor : block_tensors(plan_.description)) {  // codebooks made here count with their matrices
       if (tensor < report_.tensors.size()) bytes += static_cast<double>(report_.tensors[tensor].bytes);
     }
-    return weights == 0 ? 0 : 8 * bytes / weights;
+    const uint64_t weights = block_weights(plan_.description);
+    return weights == 0 ? 0 : 8 * bytes / static_cast<double>(weights);
   }
 
   const ConvertPlan& plan_;
   const ProgressCallback& progress_;
   std::vector<std::vector<std::byte>> codebooks_;
-  std::shared_ptr<const HessianFactor> factor_;  // of the triangle at factored_
+  std::shared_ptr<const HessianFactor> factor_;  // of the triangle at factored_, in this order
   const double* factored_ = nullptr;
+  ColumnsMatrix::Order order_;
+  std::vector<float> settled_;  // errors of the outlier columns that were written last
   std::unique_ptr<TernWriter> writer_;
   ConvertReport report_;
   uint64_t done_ = 0, total_ = 0;

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "formats/encoding/trit5.h"
 #include "formats/encoding/vector.h"
+#include "formats/import/convert_check.h"
 #include "formats/import/vector_packer.h"
 
 namespace tern {
@@ -32,61 +32,18 @@ class Planner {
       : source_(source), options_(options), progress_(progress) {}
 
   Result<ConvertPlan> run() {
-    TERN_TRY(check_options());
+    TERN_TRY(check_convert_options(source_, options_));
     TERN_TRY(plan_matrices());
     describe_model();
     describe_tensors();
     describe_codebooks();
     for (uint32_t i = 0; i < source_.config.layers; ++i) describe_block(fmt::format("blocks.{}.", i));
     add_input("head.in", {"head"});
-    TERN_TRY(check_packing());
+    TERN_TRY(check_packing(plan_.description));
     return std::move(plan_);
   }
 
  private:
-  Status check_options() const {
-    if (options_.int_group == 0u || options_.ptqtp_group == 0)
-      return invalid_argument("the group size is 0, expected a positive count");
-    TERN_TRY(check_vq(options_.vq));
-    const PtqtpOptions& ptqtp = options_.ptqtp;
-    if (ptqtp.planes == 0 || ptqtp.planes > kMaxPtqtpPlanes)
-      return invalid_argument(fmt::format("{} trit planes, expected 1 to {}", ptqtp.planes, kMaxPtqtpPlanes));
-    if (ptqtp.tied && ptqtp.planes != 2)
-      return invalid_argument(fmt::format("tied scales need 2 trit planes, not {}", ptqtp.planes));
-    if (options_.fairy2i.stages == 0 || options_.fairy2i.stages > kMaxPhaseStages)
-      return invalid_argument(
-          fmt::format("{} phase stages, expected 1 to {}", options_.fairy2i.stages, kMaxPhaseStages));
-    const bool differ = options_.head != options_.embed && options_.head != WeightChoice::automatic &&
-                        options_.embed != WeightChoice::automatic;
-    if (source_.tied_head && differ) {
-      return invalid_argument(
-          "the head of this model is tied to its embedding: both are one matrix, choose one encoding");
-    }
-    if (!source_.linears.empty() && options_.weights != WeightChoice::automatic) {
-      return invalid_argument(fmt::format("layer '{}' of this checkpoint ({}) is stored as it is: choose no encoding",
-                                          source_.linears[0].linear.name, source_.convention));
-    }
-    return {};
-  }
-
-  // Activations rounded per token lie side by side, so the groups of the weights must fill their blocks.
-  Status check_packing() const {
-    const ModelDescription& d = plan_.description;
-    for (const LinearRecord& linear : d.linears) {
-      const uint32_t tensor = linear.terms[0].tensor;
-      const std::vector<InputOp>& ops = d.inputs[linear.input].ops;
-      if (tensor == kNoTensor || ops.empty() || ops.back().scope != ScaleScope::row) continue;
-      const Encoding& e = d.tensors[tensor].encoding;
-      if (e.kind != EncodingKind::trit || e.bits != kTrit5Bits || e.group % kTrit5BlockCols == 0) continue;
-      if (e.group == d.tensors[tensor].cols) continue;  // one group
-      return invalid_argument(
-          fmt::format("layer '{}': trits at 1.6 bits in groups of {} columns, with activations rounded per token; "
-                      "choose groups of a multiple of {} columns, or 2 bits",
-                      linear.name, e.group, kTrit5BlockCols));
-    }
-    return {};
-  }
-
   WeightChoice table_choice(const std::string& name) const {
     const WeightChoice own = name == "head" ? options_.head : options_.embed;
     return source_.tied_head && own == WeightChoice::automatic ? options_.head : own;
@@ -195,9 +152,10 @@ class Planner {
   }
 
   // The tensor that a linear layer reads, by the layer's name; the writer refuses one that is missing. A composition
-  // says itself what it reads.
+  // says itself what it reads; of one that is split it is the larger part.
   uint32_t tensor_of(const std::string& linear) const {
-    if (source_.find_linear(linear) != nullptr) return kNoTensor;
+    const SourceLinear* composed = source_.find_linear(linear);
+    if (composed != nullptr && !composed->split) return kNoTensor;
     return find_tensor(linear == "head" && source_.tied_head ? kEmbedding : linear);
   }
 
@@ -283,7 +241,12 @@ class Planner {
     linear.name = name;
     linear.input = static_cast<uint32_t>(d.inputs.size() - 1);
     linear.bias = find_tensor(name + ".bias");
-    if (composed != nullptr) return d.linears.push_back(std::move(linear));
+    if (composed != nullptr) {
+      if (composed->split && quantizes) {
+        for (Term& part : linear.terms) part.tap = Tap::quantized;
+      }
+      return d.linears.push_back(std::move(linear));
+    }
     Term term;
     term.tensor = tensor;
     if (tensor != kNoTensor) {

@@ -133,6 +133,12 @@ Result<std::vector<float>> importance_of(const SourceMatrix& m, const ColumnEner
   return importance;
 }
 
+std::vector<float> picked(const std::vector<float>& values, const ColumnsMatrix& columns) {
+  std::vector<float> own(columns.cols);
+  for (uint64_t c = 0; c < columns.cols; ++c) own[c] = values[columns.order()[columns.begin() + c]];
+  return own;
+}
+
 // The Hessian of a layer that is quantized with error feedback; none of one that only zeros were read from.
 Result<std::span<const double>> hessian_of(const SourceMatrix& m, const HessianTriangles& hessians) {
   auto found = hessians.find(m.name);
@@ -156,9 +162,12 @@ Result<MatrixPlan> as_planes(const SourceMatrix& m, const ConvertOptions& option
   return plan;
 }
 
-// Vectors along the input axis, each matrix with codebooks of its own.
+// Vectors along the input axis, each matrix with codebooks of its own; some of its columns as the whole would be.
 Result<MatrixPlan> as_vectors(const SourceMatrix& m, const ConvertOptions& options) {
-  const VqOptions& vq = options.vq;
+  const bool part = m.form.kind == SourceForm::Kind::columns;
+  const ColumnsMatrix* columns = part ? static_cast<const ColumnsMatrix*>(&m) : nullptr;
+  const SourceMatrix& whole = part ? columns->whole() : m;
+  const VqOptions vq = part && columns->outliers() ? vq_of_outliers(options.vq) : options.vq;
   const uint64_t group = vq_group_cols(vq, m.cols);
   Encoding e;
   e.kind = EncodingKind::vector;
@@ -168,10 +177,11 @@ Result<MatrixPlan> as_vectors(const SourceMatrix& m, const ConvertOptions& optio
   e.scope = ScaleScope::row;
   e.scale_type = FloatType::f16;
   MatrixPlan plan = with_encoding(m, e, false);
-  plan.vq = vq;
-  TERN_ASSIGN(plan.importance, importance_of(m, options.calibration));
+  plan.vq = vq, plan.columns = columns;
+  TERN_ASSIGN(plan.importance, importance_of(whole, options.calibration));
+  if (part && !plan.importance.empty()) plan.importance = picked(plan.importance, *columns);
   if (vq.feedback) {
-    TERN_ASSIGN(plan.hessian, hessian_of(m, options.hessians));
+    TERN_ASSIGN(plan.hessian, hessian_of(whole, options.hessians));
   }
   return plan;
 }

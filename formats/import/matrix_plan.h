@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "formats/import/convert.h"
+#include "formats/import/outlier_columns.h"
 #include "formats/import/phase_matrix.h"
 #include "formats/import/source_model.h"
 #include "formats/quantize/ptqtp.h"
@@ -26,6 +27,8 @@ struct MatrixPlan {
   std::optional<VqOptions> vq;        // how vectors and their codebook are computed (vector_packer.h)
   std::vector<float> importance;      // of every column, for ptqtp and vq; or none
   std::span<const double> hessian;    // of vq with error feedback, a triangle (hessian_factor.h); or none
+  // The source as columns of a matrix, which the Hessian is of; null if it is a matrix itself.
+  const ColumnsMatrix* columns = nullptr;
 
   const SourceMatrix& codes_source() const { return ternary ? *ternary : *source; }
 };

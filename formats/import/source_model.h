@@ -18,8 +18,8 @@ namespace tern {
 
 // What the checkpoint itself stores; importing keeps it when the target encoding can.
 struct SourceForm {
-  // phase: a PhaseMatrix (phase_matrix.h)
-  enum class Kind { dense, trit, int8, phase, fixed } kind = Kind::dense;
+  // phase: a PhaseMatrix (phase_matrix.h); columns: a ColumnsMatrix (outlier_columns.h), quantized as it is asked for
+  enum class Kind { dense, trit, int8, phase, columns, fixed } kind = Kind::dense;
   FloatType value_type = FloatType::f32;  // dense
   ScaleScope scope = ScaleScope::none;    // trit: tensor or row; int8: row or group
   uint32_t group = 0;
@@ -53,8 +53,9 @@ class SourceMatrix {
 // A layer that is more than the matrix of its name. Tensors are positions in SourceModel::matrices.
 struct SourceLinear {
   LinearRecord linear;  // taps raw or transformed; `input` and `bias` are unused
-  std::vector<InputOp>
-      input;  // what becomes of the activation before the terms; layers of one input that agree share it
+  // What becomes of the activation before the terms; layers of one input that agree share it.
+  std::vector<InputOp> input;
+  bool split = false;  // its terms are columns of a matrix, and read what the matrix would: rounded, if its codes are
 };
 
 // How the model was trained to see its inputs; halves: real and imaginary parts apart.

@@ -28,10 +28,9 @@ uint64_t VectorPacker::block_rows() const {
   return std::max<uint64_t>(kInputLanes, kBlockValues / plan_->source->cols / kInputLanes * kInputLanes);
 }
 
-Result<VectorPacker> VectorPacker::create(const MatrixPlan& plan, std::shared_ptr<const HessianFactor> factor,
-                                          const Interruption& interruption) {
+Result<VectorPacker> VectorPacker::create(const MatrixPlan& plan, Feedback feedback, const Interruption& interruption) {
   TERN_ASSIGN(const Layout layout, layout_of(plan.encoding, plan.source->rows, plan.source->cols));
-  VectorPacker packer(plan, layout, std::move(factor));
+  VectorPacker packer(plan, layout, std::move(feedback));
   TERN_TRY(packer.train(interruption));
   return packer;
 }
@@ -43,16 +42,19 @@ Status VectorPacker::train(const Interruption& interruption) {
   return {};
 }
 
+FactorBlock VectorPacker::factor() const { return {*feedback_.factor, first_col(), first_col() + plan_->source->cols}; }
+
 // What errors of a column count for in training. With feedback that is what the later columns cannot make up for, the
 // diagonal of R_BB R_BB^T (error_feedback.h).
 std::vector<float> VectorPacker::training_importance() const {
   if (plan_->vq->training != VqTraining::hessian) return {};
-  if (!factor_) return plan_->importance;
-  const uint64_t cols = factor_->cols(), length = plan_->vq->length;
+  if (!feedback_.factor) return plan_->importance;
+  const FactorBlock r = factor();
+  const uint64_t cols = r.cols(), length = plan_->vq->length;
   std::vector<float> importance(cols);
   for (uint64_t c = 0; c < cols; ++c)
     for (uint64_t k = c; k < std::min(cols, c / length * length + length); ++k)
-      importance[c] += factor_->row(c)[k] * factor_->row(c)[k];
+      importance[c] += r.row(c)[k] * r.row(c)[k];
   return importance;
 }
 
@@ -102,20 +104,34 @@ void VectorPacker::choose(uint64_t count) {
   }
 }
 
-void VectorPacker::choose_with_feedback(uint64_t count) {
+// What the errors of settled columns come to in rows [row, row + count).
+std::vector<float> VectorPacker::carried(uint64_t row, uint64_t count) const {
+  const uint64_t settled = first_col(), cols = plan_->source->cols;
+  std::vector<float> sums(settled == 0 ? 0 : count * cols);
+  for (uint64_t r = 0; r < count && settled != 0; ++r) {
+    plan_->vq->kernels->add_rows(feedback_.factor->row(0) + settled, feedback_.factor->cols(), settled,
+                                 &feedback_.settled[(row + r) * settled], cols, &sums[r * cols]);
+  }
+  return sums;
+}
+
+void VectorPacker::choose_with_feedback(uint64_t begin, uint64_t count) {
   const uint64_t cols = plan_->source->cols, positions = vector_positions(plan_->encoding, cols);
   const uint64_t planes = plan_->encoding.planes;
 #pragma omp parallel
   {
-    VqFeedback feedback(book_, *factor_);
+    VqFeedback feedback(book_, factor());
 #pragma omp for schedule(dynamic)
     for (uint64_t r = 0; r < count; r += kFeedbackRows) {
       const uint64_t rows = std::min(kFeedbackRows, count - r);
-      feedback.assign(std::span(values_).subspan(r * cols, rows * cols), indices_.data() + r * positions,
-                      count * positions, std::span(scale_values_).subspan(r * planes, rows * planes),
+      feedback.assign(std::span(values_).subspan(r * cols, rows * cols), carried(begin + r, rows),
+                      indices_.data() + r * positions, count * positions,
+                      std::span(scale_values_).subspan(r * planes, rows * planes),
                       std::span(decoded_).subspan(r * cols, rows * cols));
     }
   }
+  if (!plan_->columns || !plan_->columns->outliers()) return;
+  for (uint64_t i = 0; i < values_.size(); ++i) errors_.push_back(values_[i] - decoded_[i]);
 }
 
 Status VectorPacker::add_up(uint64_t begin, uint64_t count) {
@@ -166,18 +182,22 @@ Status VectorPacker::pack(uint64_t begin, uint64_t count) {
   TERN_TRY(plan_->source->read_rows(begin, count, values_));
   indices_.assign(planes * count * vector_positions(plan_->encoding, cols), 0);
   scale_values_.resize(count * planes);
-  factor_ ? choose_with_feedback(count) : choose(count);
+  feedback_.factor ? choose_with_feedback(begin, count) : choose(count);
   TERN_TRY(add_up(begin, count));
   pack_codes(begin, count);
   pack_scales(count);
   return {};
 }
 
-// The sample, its weights, errors and choices; values, decoded, indices, codes; what feedback keeps of its rows.
+// The sample and its weights, twice, errors and choices; values, decoded, indices, codes; what feedback keeps of its
+// rows, what outliers add to that.
 uint64_t VectorPacker::working_bytes(const VqOptions& options, uint64_t rows, uint64_t cols, unsigned threads) {
-  const uint64_t sample = 16 * sample_rows(options, rows, cols) * align_up(cols, options.length);
+  const uint64_t sample = 24 * sample_rows(options, rows, cols) * align_up(cols, options.length);
   const uint64_t block = 16 * std::max(kBlockValues, kInputLanes * cols);
-  return sample + block + (options.feedback ? 4 * cols * cols + threads * VqFeedback::working_bytes(cols) : 0);
+  if (!options.feedback) return sample + block;
+  const uint64_t carried = options.outliers.percent == 0 ? 0 : threads * kFeedbackRows * cols * 4;
+  const uint64_t settled = 4 * rows * vq_outlier_cols(options, cols);
+  return sample + block + 4 * cols * cols + threads * VqFeedback::working_bytes(cols) + carried + settled;
 }
 
 double VectorPacker::relative_error() const {

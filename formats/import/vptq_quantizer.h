@@ -1,7 +1,6 @@
 // Dense linear layers of a source model become compositions as VPTQ's checkpoints give them (vptq.h), fitted by
 // formats/quantize/vptq.h: a scaled, perhaps permuted input, terms of vectors along the output axis, and a shift of
-// rank 1. A layer is fitted when the first of its tensors is read, and forgotten when another's is: at most one is in
-// memory.
+// rank 1. Layers are fitted as they are read (vptq_fitted_layer.h).
 #pragma once
 
 #include "base/status.h"

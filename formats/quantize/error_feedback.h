@@ -10,31 +10,34 @@
 #include <vector>
 
 #include "formats/quantize/hessian_factor.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
 class ErrorFeedback {
  public:
   // For at most `rows` rows at once, settled `width` columns at a time (the last time perhaps fewer). Memory: 8 bytes a
-  // value. The factor must live longer. One thread at a time.
-  ErrorFeedback(const HessianFactor& r, uint64_t rows, uint64_t width);
+  // value. The factor and the kernels must live longer. One thread at a time.
+  ErrorFeedback(const FactorBlock& r, uint64_t rows, uint64_t width, const QuantizeKernels& kernels);
 
   void start(uint64_t rows);
   // carried(i)[k]: for column k of row i, the sum of errors of settled columns j times R(j, k). Up to date for the
-  // columns that are next.
-  const float* carried(uint64_t i) const { return &carried_[i * r_.cols()]; }
+  // columns that are next. Zeros at the start, or what the caller writes there of columns before the block.
+  float* carried(uint64_t i) { return &carried_[i * r_.cols()]; }
   // To be written before settle().
   float* errors(uint64_t i) { return &errors_[i * r_.cols()]; }
   // The errors of columns [begin, end) of all rows stand: the next `width` columns.
   void settle(uint64_t begin, uint64_t end);
 
  private:
-  const HessianFactor& r_;
+  FactorBlock r_;
+  const QuantizeKernels& kernels_;
   uint64_t rows_ = 0, block_;  // columns that are passed on to what lies behind them together
   std::vector<float> carried_, errors_;
 };
 
 // out = x R, rows of r.cols() values.
-void multiply_by_factor(const HessianFactor& r, std::span<const float> x, std::span<float> out);
+void multiply_by_factor(const FactorBlock& r, std::span<const float> x, std::span<float> out,
+                        const QuantizeKernels& kernels);
 
 }  // namespace tern

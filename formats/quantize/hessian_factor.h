@@ -36,6 +36,21 @@ class HessianFactor {
   std::vector<float> values_;
 };
 
+// Rows and columns [begin, end) of R, counted from begin: what the loss of these columns depends on, once the columns
+// before them are settled. The factor must live longer.
+class FactorBlock {
+ public:
+  FactorBlock(const HessianFactor& r) : FactorBlock(r, 0, r.cols()) {}
+  FactorBlock(const HessianFactor& r, uint64_t begin, uint64_t end) : r_(&r), begin_(begin), cols_(end - begin) {}
+  uint64_t cols() const { return cols_; }
+  const float* row(uint64_t i) const { return r_->row(begin_ + i) + begin_; }
+  uint64_t stride() const { return r_->cols(); }  // from row to row
+
+ private:
+  const HessianFactor* r_;
+  uint64_t begin_, cols_;
+};
+
 // Columns n of a triangle of n (n + 1) / 2 values; 0: it is none.
 uint64_t triangle_cols(uint64_t values);
 

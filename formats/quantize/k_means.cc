@@ -1,6 +1,8 @@
 #include "formats/quantize/k_means.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -13,6 +15,7 @@ constexpr int kTurns = 25;          // of Lloyd's iteration, at most
 constexpr int kRefiningTurns = 4;   // where the start is good
 constexpr double kEnough = 1e-4;    // a turn that improves less is the last
 constexpr unsigned kAskEvery = 64;  // centers that are drawn before the caller is asked again
+constexpr size_t kRun = 2048;       // vectors that a thread takes at a time
 
 // One codebook over n vectors.
 class KMeans {
@@ -21,6 +24,7 @@ class KMeans {
       : length_(options.length),
         entries_(options.entries),
         n_(x.size() / options.length),
+        kernels_(*options.kernels),
         x_(x),
         h_(weights),
         centers_(static_cast<size_t>(length_) * entries_),
@@ -61,30 +65,29 @@ class KMeans {
 
   // k-means++: every further center is a vector drawn in proportion to its error so far.
   Status start(const Interruption& interruption) {
-    set(0, random_.below(n_));
-    for (size_t v = 0; v < n_; ++v) error_[v] = distance(v, 0);
-    for (unsigned k = 1; k < entries_; ++k) {
+    const std::vector<float> x = by_value(x_), h = by_value(h_);
+    std::fill(error_.begin(), error_.end(), INFINITY);
+    for (unsigned k = 0; k < entries_; ++k) {
       if (interruption && k % kAskEvery == 0) TERN_TRY(interruption());
-      set(k, draw());
-#pragma omp parallel for schedule(static)
-      for (size_t v = 0; v < n_; ++v) error_[v] = std::min(error_[v], distance(v, k));
+      const size_t drawn = k == 0 ? random_.below(n_) : draw();
+      set(k, drawn);
+      const float* entry = &x_[drawn * length_];
+#pragma omp parallel for schedule(static) if (n_ > kRun)
+      for (size_t v = 0; v < n_; v += kRun)
+        kernels_.lower(&x[v], &h[v], length_, n_, std::min(kRun, n_ - v), entry, &error_[v]);
     }
     return {};
   }
 
-  float distance(size_t v, unsigned k) const {
-    float sum = 0;
-    for (unsigned i = 0; i < length_; ++i) {
-      const float difference = x_[v * length_ + i] - centers_[i * entries_ + k];
-      sum += h_[v * length_ + i] * (difference * difference);
-    }
-    return sum;
+  // [vector][value] as [value][vector].
+  std::vector<float> by_value(std::span<const float> vectors) const {
+    std::vector<float> turned(vectors.size());
+    for (size_t i = 0; i < vectors.size(); ++i) turned[i % length_ * n_ + i / length_] = vectors[i];
+    return turned;
   }
 
   size_t draw() {
-    double total = 0;
-    for (const float e : error_) total += e;
-    double left = random_.uniform() * total;
+    double left = random_.uniform() * total_error();
     for (size_t v = 0; v < n_; ++v) {
       left -= error_[v];
       if (left < 0) return v;
@@ -93,19 +96,14 @@ class KMeans {
   }
 
   double assign() {
-#pragma omp parallel
-    {
-      std::vector<float> distances(entries_);
-#pragma omp for schedule(static)
-      for (size_t v = 0; v < n_; ++v) {
-        choice_[v] = nearest_entry(&x_[v * length_], &h_[v * length_], length_, centers_.data(), entries_,
-                                   distances.data(), &error_[v]);
-      }
+#pragma omp parallel for schedule(static)
+    for (size_t v = 0; v < n_; ++v) {
+      choice_[v] = kernels_.nearest(&x_[v * length_], &h_[v * length_], length_, centers_.data(), entries_, &error_[v]);
     }
-    double total = 0;
-    for (const float e : error_) total += e;
-    return total;
+    return total_error();
   }
+
+  double total_error() const { return std::accumulate(error_.begin(), error_.end(), 0.0); }
 
   // Each value to the weighted mean of its vectors; an entry without vectors to the vector of the largest error.
   void move() {
@@ -132,6 +130,7 @@ class KMeans {
 
   unsigned length_, entries_;
   size_t n_;
+  const QuantizeKernels& kernels_;
   std::span<const float> x_, h_;
   std::vector<float> centers_;  // [value][entry]
   std::vector<unsigned> choice_;
@@ -159,15 +158,15 @@ struct Cell {
 };
 
 // The vectors by their nearest head; no cell is empty.
-std::vector<Cell> cells_of(unsigned length, std::span<const float> x, std::span<const float> weights,
+std::vector<Cell> cells_of(const KMeansOptions& options, std::span<const float> x, std::span<const float> weights,
                            std::span<const float> heads) {
+  const unsigned length = options.length;
   std::vector<unsigned> nearest(x.size() / length);
   std::vector<float> errors(nearest.size());
 #pragma omp parallel for schedule(static)
   for (size_t v = 0; v < nearest.size(); ++v) {
-    float distances[kCells];
     nearest[v] =
-        nearest_entry(&x[v * length], &weights[v * length], length, heads.data(), kCells, distances, &errors[v]);
+        options.kernels->nearest(&x[v * length], &weights[v * length], length, heads.data(), kCells, &errors[v]);
   }
   std::vector<Cell> cells(kCells);
   for (size_t v = 0; v < nearest.size(); ++v) {
@@ -202,37 +201,24 @@ Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span
   const unsigned length = options.length;
   if (options.entries <= kFlatEntries || x.size() / length < options.entries)
     return k_means(options, x, weights, interruption);
-  TERN_ASSIGN(const auto heads, k_means({length, kCells, options.seed}, x, weights, interruption));
-  std::vector<Cell> cells = cells_of(length, x, weights, heads);
+  KMeansOptions part = options;
+  part.entries = kCells;
+  TERN_ASSIGN(const auto heads, k_means(part, x, weights, interruption));
+  std::vector<Cell> cells = cells_of(options, x, weights, heads);
   deal_entries(cells, length, options.entries);
   std::vector<float> centers(static_cast<size_t>(length) * options.entries);
   size_t first = 0;
   for (const Cell& cell : cells) {
-    TERN_ASSIGN(const auto part, k_means({length, cell.entries, options.seed}, cell.x, cell.weights, interruption));
-    for (size_t i = 0; i < part.size(); ++i)
-      centers[i / cell.entries * options.entries + first + i % cell.entries] = part[i];
+    part.entries = cell.entries;
+    TERN_ASSIGN(const auto found, k_means(part, cell.x, cell.weights, interruption));
+    for (size_t i = 0; i < found.size(); ++i)
+      centers[i / cell.entries * options.entries + first + i % cell.entries] = found[i];
     first += cell.entries;
   }
   if (options.entries > kRefinedEntries) return centers;
   KMeans all(options, x, weights);
   TERN_TRY(all.refine(std::move(centers), interruption));
   return all.take_centers();
-}
-
-unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,
-                       float* distances, float* best) {
-  for (unsigned k = 0; k < entries; ++k) distances[k] = 0;
-  for (unsigned i = 0; i < length; ++i) {
-    const float* values = centers + static_cast<size_t>(i) * entries;
-    for (unsigned k = 0; k < entries; ++k) {
-      const float difference = x[i] - values[k];
-      distances[k] += weights[i] * (difference * difference);
-    }
-  }
-  unsigned at = 0;
-  for (unsigned k = 1; k < entries; ++k) at = distances[k] < distances[at] ? k : at;
-  if (best) *best = distances[at];
-  return at;
 }
 
 }  // namespace tern

@@ -8,12 +8,14 @@
 
 #include "base/progress.h"
 #include "base/status.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
 struct KMeansOptions {
   unsigned length = 4, entries = 256;
   uint64_t seed = 1;
+  const QuantizeKernels* kernels = &kPlainKernels;
 };
 
 // x, weights: [n][length], finite, weights >= 0. Returns the centers as [value][entry]; of no vectors zeros. At most 25
@@ -28,10 +30,5 @@ inline constexpr unsigned kFlatEntries = 1024, kRefinedEntries = 4096;
 // Fewer vectors than entries are left to k_means.
 Result<std::vector<float>> split_k_means(const KMeansOptions& options, std::span<const float> x,
                                          std::span<const float> weights, const Interruption& interruption = {});
-
-// The entry nearest to x by the weighted squared error, the first of equals. centers: [value][entry]; distances: room
-// for one value an entry. best: its error.
-unsigned nearest_entry(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,
-                       float* distances, float* best = nullptr);
 
 }  // namespace tern

@@ -7,10 +7,10 @@
 
 #include "base/checked.h"
 #include "base/half.h"
-#include "formats/quantize/entry_search.h"
-#include "formats/quantize/error_feedback.h"
+#include "formats/quantize/hessian_factor.h"
 #include "formats/quantize/k_means.h"
 #include "formats/quantize/round_to_nearest.h"
+#include "formats/quantize/vptq_columns.h"
 
 namespace tern {
 namespace {
@@ -118,7 +118,7 @@ class Vptq {
         const uint64_t band = k * bands / count, begin = stage.col_begin + group * stage.group_cols;
         for (uint64_t s = begin; s < begin + stage.group_cols; ++s) add_vector(stage, band, s, vectors, weights);
       }
-      const KMeansOptions options{stage.length, static_cast<unsigned>(entries), options_.seed};
+      const KMeansOptions options{stage.length, static_cast<unsigned>(entries), options_.seed, options_.kernels};
       TERN_ASSIGN(const auto centers, split_k_means(options, vectors, weights, interruption_));
       for (uint64_t i = 0; i < centers.size(); ++i)  // [value][entry]
         stage.codebook[(group * entries + i % entries) * stage.length + i / entries] = centers[i];
@@ -148,101 +148,10 @@ class Vptq {
 
   // ---- assignment ----
 
-  // Quantizes all columns in order; left_ then holds what the entries leave of each column as it was to be.
   Status sweep(bool with_residual) {
-    std::vector<Book> books;
-    for (const VptqStage& stage : fit_.stages) books.emplace_back(stage);
-    const uint64_t unit = std::lcm(options_.length, options_.outlier_length), run = align_up(64, unit);
-    for (uint64_t first = 0; first < rows_; first += 16 * run) {
-      if (interruption_) TERN_TRY(interruption_());
-      const uint64_t end = std::min(rows_, first + 16 * run);
-#pragma omp parallel
-      {
-        Columns columns(*this, books, run, with_residual);
-#pragma omp for schedule(dynamic)
-        for (uint64_t row = first; row < end; row += run) columns.quantize(row, std::min(run, rows_ - row));
-      }
-    }
-    return {};
+    return quantize_columns(options_, {rows_, cols_, x_, left_, factor_ ? &*factor_ : nullptr}, with_residual,
+                            fit_.stages, interruption_);
   }
-
-  // A stage's codebooks as [group][value][entry].
-  struct Book {
-    explicit Book(const VptqStage& stage) : centers(stage.codebook.size()) {
-      const uint64_t length = stage.length, entries = uint64_t{1} << stage.bits;
-      for (uint64_t i = 0; i < centers.size(); ++i) {
-        const uint64_t group = i / length / entries, entry = i / length % entries;
-        centers[(group * length + i % length) * entries + entry] = stage.codebook[i];
-      }
-      for (size_t at = 0; at < centers.size(); at += length * entries)
-        searches.emplace_back(std::span(centers).subspan(at, length * entries), stage.length,
-                              static_cast<unsigned>(entries));
-    }
-    std::vector<float> centers;
-    std::vector<EntrySearch> searches;  // of a group
-  };
-
-  // A run of rows, whole bands of every stage.
-  class Columns {
-   public:
-    Columns(Vptq& all, const std::vector<Book>& books, uint64_t rows, bool with_residual)
-        : all_(all), books_(books), with_residual_(with_residual), aims_(rows), distances_(size_t{1} << kMaxVptqBits) {
-      if (all.factor_) feedback_.emplace(*all.factor_, rows, 1);
-    }
-
-    void quantize(uint64_t first, uint64_t rows) {
-      if (feedback_) feedback_->start(rows);
-      const uint64_t outliers = all_.fit_.stages[0].col_begin;
-      for (uint64_t s = 0; s < all_.cols_; ++s) {
-        aim(first, rows, s);
-        if (s < outliers) {
-          take(all_.fit_.stages.size() - 1, first, rows, s);
-        } else {
-          take(0, first, rows, s);
-          if (with_residual_) take(1, first, rows, s);
-        }
-        if (!feedback_) continue;
-        for (uint64_t i = 0; i < rows; ++i) {
-          const uint64_t at = (first + i) * all_.cols_ + s;
-          feedback_->errors(i)[s] = all_.x_[at] - (aims_[i] - all_.left_[at]);
-        }
-        feedback_->settle(s, s + 1);
-      }
-    }
-
-   private:
-    // What the entries of column s are to come to: the weights, and what the errors before it add.
-    void aim(uint64_t first, uint64_t rows, uint64_t s) {
-      for (uint64_t i = 0; i < rows; ++i) {
-        const uint64_t at = (first + i) * all_.cols_ + s;
-        aims_[i] = all_.x_[at];
-        if (feedback_) aims_[i] += feedback_->carried(i)[s] / all_.factor_->row(s)[s];
-        all_.left_[at] = aims_[i];
-      }
-    }
-
-    // The nearest entry of every band; left_ becomes what it leaves.
-    void take(size_t at, uint64_t first, uint64_t rows, uint64_t s) {
-      VptqStage& stage = all_.fit_.stages[at];
-      const uint64_t entries = uint64_t{1} << stage.bits, column = s - stage.col_begin;
-      const uint64_t group = column / stage.group_cols;
-      const float* centers = &books_[at].centers[group * stage.length * entries];
-      for (uint64_t row = first; row < first + rows; row += stage.length) {
-        const uint64_t count = std::min<uint64_t>(stage.length, first + rows - row);
-        float x[32] = {}, weights[32] = {};
-        for (uint64_t t = 0; t < count; ++t) x[t] = all_.left_[(row + t) * all_.cols_ + s], weights[t] = 1;
-        const unsigned k = books_[at].searches[group].nearest(x, weights, distances_.data());
-        stage.indices[row / stage.length * stage.cols + column] = static_cast<uint16_t>(k);
-        for (uint64_t t = 0; t < count; ++t) all_.left_[(row + t) * all_.cols_ + s] -= centers[t * entries + k];
-      }
-    }
-
-    Vptq& all_;
-    const std::vector<Book>& books_;
-    bool with_residual_;
-    std::vector<float> aims_, distances_;
-    std::optional<ErrorFeedback> feedback_;
-  };
 
   void measure() {
     double error = 0, norm = 0;
@@ -280,7 +189,7 @@ class Vptq {
 }  // namespace
 
 std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
-  uint64_t outliers = ceil_div(cols * options.outlier_percent, 100);
+  uint64_t outliers = ceil_div(cols * options.outliers.percent, 100);
   while ((cols - outliers) % options.groups != 0) ++outliers;
   std::vector<VptqStage> stages;
   const auto add = [&](unsigned length, unsigned bits, uint64_t begin, uint64_t count, uint64_t groups) {
@@ -289,7 +198,7 @@ std::vector<VptqStage> vptq_stages(const VptqOptions& options, uint64_t cols) {
   };
   for (int stage = 0; stage < (options.residual ? 2 : 1); ++stage)
     add(options.length, options.bits, outliers, cols - outliers, options.groups);
-  if (outliers != 0) add(options.outlier_length, options.outlier_bits, 0, outliers, 1);
+  if (outliers != 0) add(options.outliers.length, options.outliers.bits, 0, outliers, 1);
   return stages;
 }
 

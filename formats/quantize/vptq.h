@@ -14,6 +14,8 @@
 
 #include "base/progress.h"
 #include "base/status.h"
+#include "formats/quantize/outliers.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
@@ -26,11 +28,11 @@ struct VptqOptions {
   unsigned length = 6, bits = 12;  // of the main vectors
   bool residual = false;           // a second codebook of the same shape
   unsigned groups = 1;             // of columns, each with codebooks of its own
-  unsigned outlier_percent = 0;    // of the columns, rounded up until the others fall into equal groups
-  unsigned outlier_length = 4, outlier_bits = 8;
+  OutlierOptions outliers;         // as many columns more as let the others fall into equal groups
   bool feedback = false;
   bool int8_codebooks = false;  // instead of f16; columns are then brought to [-1/2, 1/2]
   uint64_t seed = 1;
+  const QuantizeKernels* kernels = &kPlainKernels;
 };
 
 // One stage: indices into a codebook for each group of columns. vptq_stages() gives their shapes alone.

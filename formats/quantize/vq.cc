@@ -61,7 +61,7 @@ class Trainer {
     std::vector<std::vector<float>> centers;
     float most = 0;
     for (const VqSample& s : samples_) {
-      const KMeansOptions options{book_.options.length, book_.entries(), book_.options.seed};
+      const KMeansOptions options{book_.options.length, book_.entries(), book_.options.seed, book_.options.kernels};
       TERN_ASSIGN(auto found, k_means(options, s.vectors, s.importance, interruption_));
       for (const float c : found) most = std::max(most, std::fabs(c));
       centers.push_back(std::move(found));
@@ -88,10 +88,9 @@ class Trainer {
 
   void subtract(VqSample& s, const std::vector<float>& centers) const {
     const unsigned length = book_.options.length;
-    std::vector<float> distances(book_.entries());
     for (size_t v = 0; v < s.vectors.size(); v += length) {
-      const unsigned k =
-          nearest_entry(&s.vectors[v], &s.importance[v], length, centers.data(), book_.entries(), distances.data());
+      const unsigned k = book_.options.kernels->nearest(&s.vectors[v], &s.importance[v], length, centers.data(),
+                                                        book_.entries(), nullptr);
       for (unsigned i = 0; i < length; ++i) s.vectors[v + i] -= centers[i * book_.entries() + k];
     }
   }
@@ -116,7 +115,20 @@ Status check_vq(const VqOptions& o) {
         "evenly spaced levels in {} codebooks of {} bits for {} values, expected one, of as many bits for each value",
         o.planes, o.bits, o.length));
   }
-  return {};
+  if (o.outliers.percent > kMaxOutlierPercent)
+    return invalid_argument(fmt::format("{} % outliers, expected 0 to {}", o.outliers.percent, kMaxOutlierPercent));
+  return o.outliers.percent == 0 ? Status() : check_vq(vq_of_outliers(o));
+}
+
+uint64_t vq_outlier_cols(const VqOptions& options, uint64_t cols) {
+  return align_up(ceil_div(cols * options.outliers.percent, 100), options.outliers.length);
+}
+
+VqOptions vq_of_outliers(const VqOptions& options) {
+  VqOptions own = options;
+  own.length = static_cast<uint8_t>(options.outliers.length), own.bits = static_cast<uint8_t>(options.outliers.bits);
+  own.planes = 1, own.groups = 1, own.outliers = {};
+  return own;
 }
 
 int vq_largest_code(unsigned length) { return std::min(127, 32767 / 127 / static_cast<int>(length)); }
@@ -144,8 +156,9 @@ Result<VqBook> train_vq(const VqOptions& options, uint64_t cols, std::span<VqSam
   return Trainer(options, cols, samples, interruption).run();
 }
 
-void choose_entries(const float* x, const float* weights, unsigned length, unsigned planes, unsigned entries,
-                    const float* centers, float* distances, uint16_t* to, uint64_t plane_stride) {
+void choose_entries(const VqBook& book, const float* x, const float* weights, const float* centers, uint16_t* to,
+                    uint64_t plane_stride) {
+  const unsigned length = book.options.length, planes = book.options.planes, entries = book.entries();
   float left[32];
   for (int turn = 0; turn < (planes == 1 ? 1 : 1 + kPlaneTurns); ++turn) {
     for (unsigned p = 0; p < planes; ++p) {
@@ -157,25 +170,23 @@ void choose_entries(const float* x, const float* weights, unsigned length, unsig
         }
       }
       to[p * plane_stride] = static_cast<uint16_t>(
-          nearest_entry(left, weights, length, centers + p * length * entries, entries, distances));
+          book.options.kernels->nearest(left, weights, length, centers + p * length * entries, entries, nullptr));
     }
   }
 }
 
-VqAssigner::VqAssigner(const VqBook& book, uint64_t cols)
-    : book_(book), centers_(book.centers()), distances_(book.entries()) {
+VqAssigner::VqAssigner(const VqBook& book, uint64_t cols) : book_(book), centers_(book.centers()) {
   x_.resize((cols + book.options.length - 1) / book.options.length * book.options.length);
   h_.resize(x_.size());
 }
 
 // Chooses entries for x_; the factor that fits them to it in least squares.
 double VqAssigner::fit(uint16_t* indices, uint64_t plane_stride) {
-  const size_t length = book_.options.length, planes = book_.options.planes, entries = distances_.size();
+  const size_t length = book_.options.length, planes = book_.options.planes, entries = book_.entries();
   double product = 0, norm = 0;
   for (size_t position = 0; position < x_.size() / length; ++position) {
     const float* centers = &centers_[book_.group_at(position)];
-    choose_entries(&x_[position * length], &h_[position * length], book_.options.length, book_.options.planes,
-                   book_.entries(), centers, distances_.data(), indices + position, plane_stride);
+    choose_entries(book_, &x_[position * length], &h_[position * length], centers, indices + position, plane_stride);
     for (size_t i = 0; i < length; ++i) {
       double q = 0;
       for (size_t p = 0; p < planes; ++p)

@@ -12,6 +12,8 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "formats/encoding/encoding.h"
+#include "formats/quantize/outliers.h"
+#include "formats/quantize/quantize_kernels.h"
 
 namespace tern {
 
@@ -26,8 +28,10 @@ struct VqOptions {
   uint8_t length = 4, bits = 8, planes = 1;  // values of a vector; of an index, 1..8; codebooks
   uint32_t groups = 1;                       // column groups with codebooks of their own
   VqTraining training = VqTraining::hessian;
-  bool feedback = false;  // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
+  bool feedback = false;    // errors are passed on to later columns (vq_feedback.h), where a Hessian is known
+  OutlierOptions outliers;  // columns with one codebook of their own (formats/import/outlier_columns.h)
   uint64_t seed = 1;
+  const QuantizeKernels* kernels = &kPlainKernels;
 
   bool operator==(const VqOptions&) const = default;
 };
@@ -37,6 +41,10 @@ Status check_vq(const VqOptions& options);
 
 // Largest magnitude of a code: code * 127 * length < 2^15, and at most 127.
 int vq_largest_code(unsigned length);
+
+// Of the outlier columns of a matrix of `cols`: how many, whole vectors; how they are quantized.
+uint64_t vq_outlier_cols(const VqOptions& options, uint64_t cols);
+VqOptions vq_of_outliers(const VqOptions& options);
 
 // Columns of a group: of equal groups, a multiple of the length.
 uint64_t vq_group_cols(const VqOptions& options, uint64_t cols);
@@ -65,9 +73,9 @@ Result<VqBook> train_vq(const VqOptions& options, uint64_t cols, std::span<VqSam
                         const Interruption& interruption = {});
 
 // Chooses the indices of one vector, to[plane * plane_stride]: the planes in turn, each for what the others leave,
-// twice over. centers: [plane][value][entry]; distances: room for one value an entry.
-void choose_entries(const float* x, const float* weights, unsigned length, unsigned planes, unsigned entries,
-                    const float* centers, float* distances, uint16_t* to, uint64_t plane_stride);
+// twice over. centers: [plane][value][entry].
+void choose_entries(const VqBook& book, const float* x, const float* weights, const float* centers, uint16_t* to,
+                    uint64_t plane_stride);
 
 // Chooses indices for rows; one thread at a time, memory is set aside when it is made.
 class VqAssigner {
@@ -86,7 +94,7 @@ class VqAssigner {
   double fit(uint16_t* indices, uint64_t plane_stride);
 
   const VqBook& book_;
-  std::vector<float> centers_, x_, h_, distances_;
+  std::vector<float> centers_, x_, h_;
 };
 
 // The scales of a row, unit * fit * factor of the plane in f16, and the row that they decode to.

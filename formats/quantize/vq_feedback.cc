@@ -5,15 +5,14 @@
 
 namespace tern {
 
-VqFeedback::VqFeedback(const VqBook& book, const HessianFactor& r)
+VqFeedback::VqFeedback(const VqBook& book, const FactorBlock& r)
     : book_(book),
       r_(r),
       unit_(book, r.cols()),
-      feedback_(r, kFeedbackRows, book.options.length),
+      feedback_(r, kFeedbackRows, book.options.length, *book.options.kernels),
       centers_(book.centers()),
       turned_(size_t{book.options.planes} * book.options.length * book.entries()),
       ones_(book.options.length, 1.f),
-      distances_(book.entries()),
       x_(kFeedbackRows * r.cols()),
       losses_(x_.size()),
       targets_(x_.size()) {}
@@ -45,8 +44,7 @@ void VqFeedback::choose(uint64_t row, uint64_t position, uint16_t* indices, uint
     target[i - begin] = feedback_.carried(row)[i];
     for (uint64_t j = begin; j <= i; ++j) target[i - begin] += x[j] * r_.row(j)[i];
   }
-  choose_entries(target, ones_.data(), book_.options.length, book_.options.planes, book_.entries(), turned_.data(),
-                 distances_.data(), indices, plane_stride);
+  choose_entries(book_, target, ones_.data(), turned_.data(), indices, plane_stride);
   const float* centers = &centers_[book_.group_at(position)];
   for (uint64_t i = 0; i < end - begin; ++i) {
     float error = x[begin + i], loss = target[i];
@@ -59,8 +57,8 @@ void VqFeedback::choose(uint64_t row, uint64_t position, uint16_t* indices, uint
   }
 }
 
-void VqFeedback::assign(std::span<const float> values, uint16_t* indices, uint64_t plane_stride,
-                        std::span<float> scales, std::span<float> decoded) {
+void VqFeedback::assign(std::span<const float> values, std::span<const float> carried, uint16_t* indices,
+                        uint64_t plane_stride, std::span<float> scales, std::span<float> decoded) {
   const uint64_t cols = r_.cols(), rows = values.size() / cols, length = book_.options.length;
   const uint64_t positions = (cols + length - 1) / length, planes = book_.options.planes;
   std::vector<float> units(rows);
@@ -70,12 +68,18 @@ void VqFeedback::assign(std::span<const float> values, uint16_t* indices, uint64
     for (uint64_t c = 0; c < cols; ++c) x_[row * cols + c] = units[row] > 0 ? own[c] / units[row] : 0;
   }
   feedback_.start(rows);
+  const auto in_units = [&](uint64_t i) {  // of the row that value i belongs to
+    const float unit = units[i / cols];
+    return unit > 0 ? carried[i] / unit : 0;
+  };
+  for (uint64_t i = 0; i < carried.size(); ++i) feedback_.carried(i / cols)[i % cols] = in_units(i);
   for (uint64_t position = 0; position < positions; ++position) {
     turn_entries(position);
     for (uint64_t row = 0; row < rows; ++row) choose(row, position, indices + row * positions + position, plane_stride);
     feedback_.settle(position * length, std::min(cols, (position + 1) * length));
   }
-  multiply_by_factor(r_, std::span(x_).first(rows * cols), targets_);
+  multiply_by_factor(r_, std::span(x_).first(rows * cols), targets_, *book_.options.kernels);
+  for (uint64_t i = 0; i < carried.size(); ++i) targets_[i] += in_units(i);
   for (uint64_t row = 0; row < rows; ++row) {
     double product = 0, norm = 0;
     for (uint64_t c = row * cols; c < (row + 1) * cols; ++c) {

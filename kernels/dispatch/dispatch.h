@@ -66,6 +66,14 @@ struct ElementKernels {
   void (*hadamard)(const struct HadamardShape& shape, uint64_t n, float* x, float* scratch);
   // Rows [begin, end) of a sparse term for one token; see kernels/sparse/sparse.h.
   void (*add_sparse)(const struct SparseView& w, uint64_t begin, uint64_t end, const float* x, float scale, float* y);
+  // The converter's: QuantizeKernels of formats/quantize/quantize_kernels.h.
+  unsigned (*nearest_entry)(const float* x, const float* weights, unsigned length, const float* centers,
+                            unsigned entries, float* error);
+  void (*entry_errors)(const float* x, const float* weights, unsigned length, const float* centers, unsigned entries,
+                       float* errors);
+  void (*lower_errors)(const float* x, const float* weights, unsigned length, uint64_t stride, uint64_t vectors,
+                       const float* entry, float* errors);
+  void (*add_rows)(const float* rows, uint64_t stride, uint64_t count, const float* factors, uint64_t n, float* y);
 };
 
 std::span<const ElementKernels> element_kernels();  // best first, scalar last

@@ -7,6 +7,8 @@
 #include "kernels/dispatch/dispatch.h"
 #include "kernels/hadamard/transform.h"
 #include "kernels/norm/rms_norm.h"
+#include "kernels/quantize/add_rows.h"
+#include "kernels/quantize/entries.h"
 #include "kernels/rope/rope.h"
 #include "kernels/sparse/sparse.h"
 
@@ -29,7 +31,11 @@ constexpr ElementKernels make_elements(const char* isa, CpuFeatures needs) {
           rope_interleaved<V>,
           attend_block<V>,
           hadamard<V>,
-          add_sparse<V>};
+          add_sparse<V>,
+          nearest_entry<V>,
+          entry_errors<V>,
+          lower_errors<V>,
+          add_rows<V>};
 }
 
 extern const ElementKernels kElementsScalar, kElementsAvx2, kElementsAvx512, kElementsNeon;

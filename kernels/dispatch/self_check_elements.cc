@@ -108,6 +108,36 @@ bool check_sparse(const Pair& pair, Random& random) {
   });
 }
 
+// Entries and columns in one register and a part, in many and a part, and fewer than a register holds; equal entries
+// among them.
+bool check_quantizers(const Pair& pair, Random& random) {
+  for (const unsigned entries : {7u, 23u, 150u}) {
+    constexpr unsigned kLength = 3;
+    const Floats x = draw_many(random, 2 * kLength);
+    Floats w = draw_many(random, kLength), centers = draw_many(random, uint64_t{kLength} * entries),
+           vectors = draw_many(random, 2 * centers.size());
+    for (unsigned i = 0; i < kLength; ++i) {
+      w[i] *= w[i];
+      centers[(i + 1) * entries - 1] = centers[i * entries + entries / 2] = x[i];
+    }
+    const bool agree = pair.agree(Floats(entries + 3), [&](const ElementKernels& t, float* y) {
+      t.entry_errors(x.data(), w.data(), kLength, centers.data(), entries, y);
+      y[entries] =
+          static_cast<float>(t.nearest_entry(x.data(), w.data(), kLength, centers.data(), entries, y + entries + 1));
+      y[entries + 2] =
+          static_cast<float>(t.nearest_entry(x.data() + kLength, w.data(), kLength, centers.data(), entries, nullptr));
+    });
+    const bool lowered = pair.agree(draw_many(random, entries), [&](const ElementKernels& t, float* y) {
+      t.lower_errors(vectors.data(), vectors.data() + centers.size(), kLength, entries, entries, x.data(), y);
+    });
+    const bool added = pair.agree(draw_many(random, entries), [&](const ElementKernels& t, float* y) {
+      t.add_rows(vectors.data(), entries, kLength, x.data(), entries, y);
+    });
+    if (!agree || !lowered || !added) return false;
+  }
+  return true;
+}
+
 // Codes, scales and sums side by side, as floats: all are exact.
 bool check_rounding(const Pair& pair, const Floats& x, uint64_t group_cols) {
   const uint64_t n = x.size(), groups = (n + group_cols - 1) / group_cols, padded = (group_cols + 31) / 16 * 16;
@@ -198,7 +228,7 @@ bool same_bits(const ElementKernels& kernels, const ElementKernels& reference) {
   for (uint64_t i = 32; i < 64; ++i) small[i] *= 0x1p-30f;  // below the least maximum
   return check_rounding(pair, halves, 87) && check_rounding(pair, halves, 32) && check_rounding(pair, small, 87) &&
          check_rounding(pair, small, 32) && check_rope(pair, random) && check_attention(pair, random) &&
-         check_hadamard(pair, random) && check_sparse(pair, random);
+         check_hadamard(pair, random) && check_sparse(pair, random) && check_quantizers(pair, random);
 }
 
 }  // namespace tern

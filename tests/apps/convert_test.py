@@ -136,17 +136,24 @@ class Convert(Case):
         self.refused(*ptqtp, self.folder / "c.tern", "--calibrate", ids, says="tokenizer")
         vectors = ["convert", source, "--index-bits", "5", "-o", self.folder / "v.tern", "--force", "-q"]
         text = ["--calibrate", ids, "--calibrate-tokens"]
-        for weights, extra in (("vq", ()), ("vptq", ("--outliers", "3", "--codebooks", "2", "--group-num", "2")),
-                               ("vptq", ("--int8-codebooks",))):
+        for weights, extra in (("vq", ()), ("vq", ("--outliers", "3")), ("vptq", ("--int8-codebooks",)),
+                               ("vptq", ("--outliers", "3", "--codebooks", "2", "--group-num", "2"))):
             words = (*vectors, "--weights", weights, *text, "--feedback", *extra)
-            self.assertRegex(self.ok(*words).stdout, r"Hessians: [0-9.]+ [KM]iB in a temporary file beside .*v\.tern\n")
+            out = self.ok(*words).stdout
+            self.assertRegex(out, r"Hessians: [0-9.]+ [KM]iB in a temporary file beside .*v\.tern\n")
+            bits = re.search(r"[0-9.]+ bits per weight in the blocks", out)[0]
             self.ok("verify", self.folder / "v.tern")
-            self.assertIn("vector", self.ok("inspect", self.folder / "v.tern").stdout)
+            shown = self.ok("inspect", self.folder / "v.tern").stdout
+            self.assertIn("vector", shown)
+            self.assertIn(bits, shown)
         os.remove(self.folder / "v.tern")
         self.refused(*vectors, "--weights", "vq", "--feedback", says="give --calibrate")
         self.refused(*vectors, "--weights", "vptq", "--outliers", "3", says="give --calibrate")
-        self.refused(*vectors, "--weights", "vq", "--outliers", "3", *text, says="belong to --weights vptq")
-        self.refused(*vectors, "--weights", "vq", "--int8-codebooks", says="belong to --weights vptq")
+        self.refused(*vectors, "--weights", "vq", "--outliers", "3", says="give --calibrate")
+        self.refused(*vectors, "--weights", "ptqtp", "--outliers", "3", *text, says="belong to --weights vq or vptq")
+        self.refused(*vectors, "--weights", "vq", "--outliers", "3", "--outlier-bits", "9", *text, says="codebooks of 9 bits")
+        self.refused(*vectors, "--weights", "vq", "--outlier-bits", "4", *text, says="belong to --outliers")
+        self.refused(*vectors, "--weights", "vq", "--int8-codebooks", says="belongs to --weights vptq")
         self.refused("convert", source, "-o", self.folder / "v.tern", "--force", "--weights", "vptq", "--index-bits", "16",
                      says="entries: choose fewer bits")
         self.refused(*vectors, "--weights", "vptq", "--codebooks", "3", says="a main and a residual codebook")

@@ -57,14 +57,12 @@ TEST_CASE("vq: of many entries those of the nearest cells are searched", "[vq]")
   for (const unsigned entries : {300u, 16384u}) {
     const std::vector<float> centers = normal_vectors(12, length * entries);
     const EntrySearch search(centers, length, entries);
-    std::vector<float> distances(entries);
     unsigned same = 0;
     double found = 0, least = 0;
     for (size_t v = 0; v < vectors.size(); v += length) {
       float best = 0;
-      const unsigned exact =
-          nearest_entry(&vectors[v], ones.data(), length, centers.data(), entries, distances.data(), &best);
-      const unsigned k = search.nearest(&vectors[v], ones.data(), distances.data());
+      const unsigned exact = kPlainKernels.nearest(&vectors[v], ones.data(), length, centers.data(), entries, &best);
+      const unsigned k = search.nearest(&vectors[v], ones.data());
       REQUIRE(k < entries);
       same += k == exact, least += best;
       for (unsigned i = 0; i < length; ++i) found += std::pow(vectors[v + i] - centers[i * entries + k], 2);
@@ -81,11 +79,10 @@ TEST_CASE("vq: k-means in two levels is about as good as in one", "[vq]") {
   const std::vector<float> ones(x.size(), 1.f);
   const auto error_of = [&](const std::vector<float>& centers) {
     const unsigned entries = static_cast<unsigned>(centers.size() / length);
-    std::vector<float> distances(entries);
     double sum = 0;
     for (size_t v = 0; v < n; ++v) {
       float best = 0;
-      nearest_entry(&x[v * length], ones.data(), length, centers.data(), entries, distances.data(), &best);
+      kPlainKernels.nearest(&x[v * length], ones.data(), length, centers.data(), entries, &best);
       sum += best;
     }
     return sum;
@@ -106,10 +103,9 @@ TEST_CASE("vq: more entries than vectors are each a vector", "[vq]") {
   const std::vector<float> x = normal_vectors(17, length * n), ones(x.size(), 1.f);
   const std::vector<float> centers = split_k_means({length, 2 * kFlatEntries, 1}, x, ones).value();
   REQUIRE(centers.size() == size_t{length} * 2 * kFlatEntries);
-  std::vector<float> distances(2 * kFlatEntries);
   for (unsigned v = 0; v < n; ++v) {
     float best = 1;
-    nearest_entry(&x[v * length], ones.data(), length, centers.data(), 2 * kFlatEntries, distances.data(), &best);
+    kPlainKernels.nearest(&x[v * length], ones.data(), length, centers.data(), 2 * kFlatEntries, &best);
     CHECK(best == 0);
   }
 }

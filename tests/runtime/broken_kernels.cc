@@ -150,6 +150,28 @@ std::vector<ElementKernels> broken_elements() {
       [](const SparseView& w, uint64_t begin, uint64_t end, const float* x, float scale, float* y) {
         kElementsScalar.add_sparse(w, 0 * begin, end, x, scale, y);
       });
+  add("broken_nearest", &E::nearest_entry,
+      [](const float* x, const float* w, unsigned length, const float* centers, unsigned entries, float* error) {
+        std::vector<float> turned;  // the last of equals
+        for (unsigned i = 0; i < length; ++i)
+          for (unsigned k = entries; k-- > 0;) turned.push_back(centers[i * entries + k]);
+        return entries - 1 - kElementsScalar.nearest_entry(x, w, length, turned.data(), entries, error);
+      });
+  add("broken_entries", &E::entry_errors,
+      [](const float* x, const float* w, unsigned length, const float* centers, unsigned entries, float* errors) {
+        kElementsScalar.entry_errors(x, w, length, centers, entries, errors);
+        errors[entries - 1] = next(errors[entries - 1]);
+      });
+  add("broken_lower", &E::lower_errors,
+      [](const float* x, const float* w, unsigned length, uint64_t stride, uint64_t vectors, const float* entry,
+         float* errors) {
+        kElementsScalar.lower_errors(x, w, length, stride, vectors / 16 * 16, entry, errors);  // no tail
+      });
+  add("broken_rows", &E::add_rows,
+      [](const float* rows, uint64_t stride, uint64_t count, const float* factors, uint64_t n, float* y) {
+        for (uint64_t j = count; j-- > 0;)  // in the wrong order
+          kElementsScalar.add_rows(rows + j * stride, stride, 1, factors + j, n, y);
+      });
   add("broken_f16", &E::to_f16, [](const float* x, uint64_t n, uint16_t* y) {
     kElementsScalar.to_f16(x, n, y);
     y[n - 1] ^= 1;

@@ -43,7 +43,7 @@ Status run(uint64_t rows, uint64_t cols, const VqOptions& options) {
     const auto to = std::span(decoded).subspan(r * cols, n * cols);
     const auto factors = std::span(scales).subspan(r * options.planes, n * options.planes);
     if (options.feedback)
-      feedback.assign(values, &indices[r * positions], stride, factors, to);
+      feedback.assign(values, {}, &indices[r * positions], stride, factors, to);
     else
       assigner.assign(values, {}, &indices[r * positions], stride, factors, to);
     r += n;

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   const uint64_t rows = number(1), cols = number(2);
   tern::VptqOptions options;
   options.length = number(3), options.bits = number(4), options.residual = number(5) != 0, options.groups = number(6);
-  options.outlier_percent = number(7), options.outlier_length = 3, options.outlier_bits = 5;
+  options.outliers = {number(7), 3, 5};
   options.feedback = number(8) != 0, options.int8_codebooks = number(9) != 0;
   const std::vector<float> weights = read_values<float>(rows * cols);
   const std::vector<double> triangle = read_values<double>(cols * (cols + 1) / 2);
