@@ -90,10 +90,11 @@ struct Table256Vbmi {
     unroll<2>([&](auto half) TERN_LAMBDA {
       const __m512i order = _mm512_load_si512(words[half]);
       const __m512i low = rows_in_order(s.low, order, s.low_odd), high = rows_in_order(s.high, order, s.high_odd);
-      unroll<2>([&](auto quarter) TERN_LAMBDA {
-        const __m512i low32 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(low, quarter()));
-        const __m512i high32 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, quarter()));
-        int32_t* to = sums + 32 * half() + 16 * quarter();
+      unroll<2>([&](auto q) TERN_LAMBDA {
+        constexpr int quarter = q();
+        const __m512i low32 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(low, quarter));
+        const __m512i high32 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, quarter));
+        int32_t* to = sums + 32 * half() + 16 * quarter;
         const __m512i sum = _mm512_sub_epi32(_mm512_add_epi32(low32, _mm512_slli_epi32(high32, 8)), offset);
         _mm512_storeu_si512(to, _mm512_add_epi32(_mm512_loadu_si512(to), sum));
       });
