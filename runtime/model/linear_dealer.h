@@ -62,11 +62,13 @@ class LinearDealer {
   static constexpr uint64_t kDealtTiles =
       8;  // at least: what a kernel takes at once, and enough to be worth asking for
 
-  // Look-up tables of the activations are made anew in every call: larger parts. Batches of dot products may have some,
-  // too.
+  // Look-up tables of the activations are made anew in every call: larger parts. Dot products of large batches may have
+  // some, too (trit_mixed.h).
   uint64_t least_part(std::initializer_list<LinearTask> tasks, uint64_t count) const {
+    constexpr uint64_t kLargeBatch = 16;
     const bool tables = std::any_of(tasks.begin(), tasks.end(), [](const LinearTask& task) {
-      return task.tokens > 1 || std::any_of(task.plan.terms.begin(), task.plan.terms.end(), [](const LinearTerm& term) {
+      return task.tokens >= kLargeBatch ||
+             std::any_of(task.plan.terms.begin(), task.plan.terms.end(), [](const LinearTerm& term) {
                return term.kernel != nullptr && term.kernel->family == KernelFamily::multiplication_free;
              });
     });
